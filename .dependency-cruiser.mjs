@@ -1,7 +1,4 @@
-/**
- * The libs that each lib may import (ARCHITECTURE.md). Other code can import only the index of a lib, because
- * `#libs/*` in package.json leads only there, and these rules forbid relative paths out of a lib or an app.
- */
+/** The libs that each lib may import (ARCHITECTURE.md), and only through their index. */
 const MAY_IMPORT = {
   kernel: [],
   platform: ['kernel'],
@@ -17,7 +14,7 @@ const MAY_IMPORT = {
 };
 
 const SPEC = '\\.(spec|int-spec|e2e-spec|long-spec)\\.ts$|/fixtures/';
-/** Each folder of libs/upstream/src belongs to one vendor, except port, transport and fixtures. */
+/** The folders of libs/upstream/src that belong to one vendor each. */
 const VENDORS = '^libs/upstream/src/(?!(port|transport|fixtures)/)[^/]+/';
 const APP_LIBS = [
   'kernel',
@@ -156,13 +153,13 @@ export default {
       comment: 'The import does not resolve. Import a lib as #libs/<name>: no other path exists.',
       severity: 'error',
       from: {},
-      // The resolver finds no file for this path, because the demo's server serves it from node_modules.
+      // No file has this path: the demo's server serves it from node_modules.
       to: { couldNotResolve: true, pathNot: '^/vendor/simplewebauthn/' },
     },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    // Only some tests install the packages of test/clients, so imports in this folder do not resolve.
+    // Imports in test/clients do not resolve, because only some tests install its packages.
     exclude: { path: '(^|/)dist/|^test/clients/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },

@@ -1,6 +1,5 @@
 /**
- * Four sizes of test: unit; int with real servers; e2e for the service as a whole; long for tests that need
- * other programs too.
+ * Four sizes of test: unit; int with real servers; e2e for the whole service; long with other programs too.
  */
 // In UTC, a bug with times that lack a zone would not show.
 process.env.TZ = 'Asia/Kolkata';
@@ -20,10 +19,10 @@ const base = {
 const project = (displayName, testMatch, more = {}) => ({ ...base, displayName, testMatch, ...more });
 
 export default {
-  // With a limit, jest runs even a single file in a worker. The limit itself is never reached, because
-  // test/runner restarts workers.
+  // With a limit, jest runs even a single file in a worker. The limit is never reached, because test/runner
+  // restarts workers.
   workerIdleMemoryLimit: '100%',
-  // This long timeout only ends tests that hang. A slow machine must not reach it.
+  // Ends only tests that hang. A slow machine must not reach it.
   testTimeout: 120_000,
   projects: [
     project('unit', ['<rootDir>/{apps,bench,libs,tools,docs,test}/**/*.spec.ts']),

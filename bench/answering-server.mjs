@@ -1,4 +1,4 @@
-/** The server for bench/http-client.mjs. It is a separate process, so that its CPU time is not measured. */
+/** The server for http-client.mjs. It is a separate process, so that its CPU time is not measured. */
 import { createServer } from 'node:http';
 
 const answer = JSON.stringify({ otpId: '2b1f6d1e-8f1c-4f0e-9d55-0a7f6f1d2c3b' });

@@ -1,7 +1,6 @@
 /**
- * `npm run bench:check` finds out whether an onboarding costs more than the bounds in bounds.json allow.
- * Speed and CPU time depend on the machine. So the check divides them by those of a reference server in
- * the same run.
+ * `npm run bench:check` compares an onboarding's cost with the bounds in bounds.json. Speed and CPU time
+ * depend on the machine, so they are relative to a reference server in the same run.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -25,8 +24,7 @@ const PLAN: Plan = {
 const COMPARED = new Set<ContenderName>(['relay', 'usual', 'gangway']);
 const BOUNDS = join(CHECKOUT, 'bench', 'bounds.json');
 /**
- * The file with the number of noisy runs in a row on main. It is outside the checkout, because the next run
- * on this machine may use another checkout.
+ * Noisy runs in a row on main. The file is outside the checkout, because the next run may use another one.
  */
 const NOISY_BEFORE = join(cacheFolder(), 'bench-noisy-runs');
 
@@ -91,7 +89,7 @@ async function measure(bounds: Bounds): Promise<{ counts: Counts; tries: Try[] }
   }
 }
 
-/** Compares the best turns: other load on the machine only makes a turn worse, and may affect one alone. */
+/** Compares the best turns, because other load on the machine only makes a turn worse. */
 function tryOf(results: readonly Result[]): Try {
   const samples = (name: ContenderName) => results.find((result) => result.name === name)!.samples;
   const rate = (name: ContenderName) => Math.max(...samples(name).map(({ perSecond }) => perSecond));
@@ -105,7 +103,6 @@ function tryOf(results: readonly Result[]): Try {
   return { ratios, noise: noiseOf(results) };
 }
 
-/** Whether the checked-out commit is the newest commit of main. */
 function isMain(): boolean {
   const ask = (ref: string) => {
     try {

@@ -1,6 +1,5 @@
 /**
- * Compares the speed of variants. Each variant warms up, then the variants take turns. The best round of each
- * variant counts, because other load on the machine can only make a round slower.
+ * Variants take turns after a warm-up. The best round of each counts, because other load only slows a round.
  */
 import { availableParallelism, cpus } from 'node:os';
 
@@ -40,7 +39,7 @@ function progress(text) {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
 }
 
-/** Prints rows as a Markdown table, ready for docs/decisions. */
+/** As Markdown, ready for docs/decisions. */
 export function printTable(headings, rows) {
   const lines = [headings, headings.map((_, i) => (i === 0 ? '---' : '---:')), ...rows];
   for (const cells of lines) console.log(`| ${cells.join(' | ')} |`);

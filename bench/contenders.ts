@@ -10,7 +10,7 @@ import { ORIGIN, RP_ID } from './walk.js';
 export interface Surroundings {
   servers: Servers;
   upstreamUrl: string;
-  /** Puts a proxy between a contender's service and its database. @returns the proxy's URL */
+  /** Puts a proxy between the service and this database, and returns the proxy's URL. */
   between?: (databaseUrl: string) => Promise<string>;
   nodeArgs?: string[];
   env?: Record<string, string>;
@@ -20,10 +20,10 @@ export interface Running {
   url: string;
   token: string;
   service: number;
-  /** The process ids of the service's other processes, such as its worker. */
+  /** Ids of the service's other processes, such as its worker. */
   beside: number[];
   worker?: number;
-  /** How many milliseconds each of Gangway's processes took to be ready. */
+  /** How many milliseconds each process of Gangway took to be ready. */
   readyMs?: { service: number; worker: number };
   databaseUrl: string;
   stop(): Promise<void>;
@@ -38,7 +38,7 @@ export interface Contender {
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const PRIVATE_KEY_PEM = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 const PRIVATE_KEY_HEX = Buffer.from(privateKey.export({ format: 'jwk' }).d!, 'base64url').toString('hex');
-/** The arguments for Node.js as in the container image. */
+/** As in the container image. */
 const IMAGE_ARGS = ['--max-semi-space-size=16'];
 const NO_LIMIT = '1000000'; // the highest value that the setting allows
 
@@ -61,14 +61,13 @@ const STARTS: Record<ContenderName, Contender['start']> = {
   pooled: startPooled,
 };
 
-/** @returns all contenders that can run on this machine, the reference servers first. */
 export function contenders(): Contender[] {
   return (Object.keys(TITLES) as ContenderName[])
     .filter((name) => name !== 'pooled' || findPgBouncer())
     .map((name) => ({ name, title: TITLES[name], start: STARTS[name] }));
 }
 
-/** The environment variables of OpenTelemetry. Gangway gets them too, so that a run can measure traces. */
+/** Gangway gets the variables of OpenTelemetry too, so that a run can measure traces. */
 const ofTracing = Object.fromEntries(
   Object.entries(process.env).flatMap(([name, value = '']) =>
     name.startsWith('OTEL_') ? [[name, value]] : [],
@@ -76,7 +75,6 @@ const ofTracing = Object.fromEntries(
 );
 
 const children = new Set<ChildProcess>();
-/** Ends the contenders that are still running, also after a failure. */
 export const killContenders = () => children.forEach((child) => child.kill('SIGKILL'));
 process.once('exit', killContenders);
 
@@ -100,10 +98,7 @@ async function startReference(file: string, { servers, upstreamUrl, between, nod
   return { url, token: 'unused', service: child.pid!, beside: [], databaseUrl: database, stop };
 }
 
-/**
- * Runs the service and its worker as in production. Only the limit per caller is higher, because all load of
- * the bench comes from one caller.
- */
+/** As in production, but with a high limit per caller, because all load comes from one caller. */
 async function startGangway(
   name: string,
   { servers, upstreamUrl, between, nodeArgs, env: wanted }: Surroundings,
@@ -129,8 +124,7 @@ async function startGangway(
     INTEGRATION_BYZANTINE_RP_NAME: 'Bench',
     INTEGRATION_BYZANTINE_ORIGINS: ORIGIN,
     RATE_LIMIT_CALLER_PER_MINUTE: NO_LIMIT,
-    // Allow late calls. On a busy machine, the service would otherwise retry some calls, and the bench does
-    // not measure retries.
+    // Allow late calls: a busy machine would otherwise cause retries, which the bench does not measure.
     CLAIM_MAX_AGE_MS: '9000',
     DRAIN_NOTICE_MS: '0',
     ...ofTracing,
@@ -198,10 +192,7 @@ async function startPooled(surroundings: Surroundings): Promise<Running> {
   return { ...running, beside: [...running.beside, pooler!.pid], stop };
 }
 
-/**
- * Starts a Node.js process that ends together with this process. A reference server also ends when its IPC
- * channel closes.
- */
+/** The process ends with this process. A reference server also ends when its IPC channel closes. */
 function launch(args: string[], env: Record<string, string>, channel = false): ChildProcess {
   const stdio: StdioOptions = ['ignore', 'ignore', 'pipe', ...(channel ? (['ipc'] as const) : [])];
   const PATH = process.env['PATH'] ?? '';
@@ -215,12 +206,12 @@ function launch(args: string[], env: Record<string, string>, channel = false): C
 }
 const lastWords = new WeakMap<ChildProcess, string>();
 
-/** @returns how many milliseconds the process took to be ready. */
+/** @returns milliseconds */
 async function untilReady(child: ChildProcess, url: string): Promise<number> {
   const beganAt = performance.now();
   for (const until = Date.now() + 120_000; Date.now() < until; await wait(20)) {
     if (child.exitCode !== null || child.signalCode !== null) break;
-    // A reference server answers 404. So any answer except 503 means that the contender is ready.
+    // A reference server answers 404, so any answer except 503 means that the contender is ready.
     const answer = await fetch(`${url}/health/ready`).catch(() => undefined);
     if (answer && answer.status !== 503) return Math.round(performance.now() - beganAt);
   }

@@ -6,24 +6,23 @@ import { Pool } from 'undici';
 import type { Contender, Surroundings } from './contenders.js';
 import { CALLS, walk, type CallName } from './walk.js';
 
-/** The costs of one onboarding that can be counted. Load on the machine does not change them. */
+/** Costs of one onboarding that load on the machine does not change. */
 export interface Counts {
-  /** How often the service waits for an answer of PostgreSQL. */
+  /** How often the service waits for PostgreSQL. */
   roundTrips: number;
   roundTripsByCall: Record<CallName, number>;
-  /** Statements that the service sends, including BEGIN and COMMIT. */
+  /** Sent by the service, including BEGIN and COMMIT. */
   statements: number;
   /** Transactions that write. */
   commits: number;
   walBytes: number;
-  /** Commands that Redis runs, including those within scripts. */
+  /** Run by Redis, including those within scripts. */
   redisCommands: number;
 }
 
 /**
- * Runs onboardings one after another. A proxy counts the messages between the service and PostgreSQL. The
- * worker is suspended, because these onboardings do not need it. Each result is a median, so that the
- * service's periodic work does not count.
+ * A proxy counts the messages between service and PostgreSQL. The worker is suspended, because these
+ * onboardings do not need it. Results are medians, so that periodic work does not count.
  */
 export async function count(contender: Contender, surroundings: Surroundings, times = 61): Promise<Counts> {
   const proxies: Proxy[] = [];
@@ -103,7 +102,7 @@ class Server {
     return new Server(database, new Redis(redisUrl));
   }
 
-  /** PostgreSQL gives a number only to transactions that write. */
+  /** PostgreSQL numbers only transactions that write. */
   writes = () => this.#ask('SELECT pg_snapshot_xmax(pg_current_snapshot()) AS n');
   walBytes = () => this.#ask(`SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') AS n`);
 
@@ -123,7 +122,7 @@ class Server {
   }
 }
 
-/** Types of messages: those that PostgreSQL answers with ReadyForQuery, and those that run a statement. */
+/** Types of messages that PostgreSQL answers with ReadyForQuery, and of those that run a statement. */
 const WAITS = new Set(['Q', 'S']);
 const RUNS = new Set(['Q', 'E']);
 const QUIET_MS = 15;
@@ -151,10 +150,7 @@ class Proxy {
     return proxy;
   }
 
-  /**
-   * Waits until the service has sent nothing for a moment, because the work that the service does after its
-   * answer is also part of the call.
-   */
+  /** Waits until the service has sent nothing for a moment: its work after the answer is part of the call. */
   async quiet(): Promise<void> {
     const since = performance.now();
     while (performance.now() - Math.max(since, this.#lastAt) < QUIET_MS) await wait(5);

@@ -1,6 +1,5 @@
 /**
- * Generates load in a separate process: when an onboarding ends, the next one starts. Only onboardings that
- * complete in the measuring window count. The generator reports the start and the end of that window.
+ * Generates load: when an onboarding ends, the next one starts. Only those that complete in the window count.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { Pool } from 'undici';
@@ -10,18 +9,17 @@ export interface Load {
   url: string;
   token: string;
   atOnce: number;
-  /** How long the load runs before the window begins. */
   warmMs: number;
-  /** How long the window lasts. It lasts longer if fewer than 2 × `atOnce` onboardings have completed. */
+  /** The window lasts longer if fewer than 2 × `atOnce` onboardings have completed. */
   windowMs: number;
-  /** How many onboardings start in a second. If undefined, as many as possible start. */
+  /** How many onboardings start in a second; undefined: as many as possible. */
   perSecond?: number;
 }
 
 export interface Loaded {
   onboardings: number;
   seconds: number;
-  /** The durations of the calls that were answered in the window, in milliseconds, sorted. */
+  /** Milliseconds of the calls that were answered in the window, sorted. */
   latencies: Record<CallName, number[]>;
 }
 

@@ -9,12 +9,12 @@ import { prepare } from './prepare.js';
 const SIZES = [10_000, 100_000, 1_000_000];
 const LOAD = { atOnce: 16, warmMs: 5_000, windowMs: 8_000 };
 const READS = 21;
-/** An account that has every tenth onboarding, and an account that has only one. */
+/** An account with every tenth onboarding, and an account with only one. */
 const [COMMON, RARE] = ['00000000-0000-4000-8000-000000000000', '00000000-0000-4000-8000-000000000007'];
 
 /**
- * Inserts open onboardings whose code lasts a day. Some belong to the caller that makes the load. Each has a
- * send budget, an idempotency key and its first events. PostgreSQL generates the ids.
+ * Inserts open onboardings whose code lasts a day, with send budgets, idempotency keys and first events. Some
+ * belong to the caller that makes the load.
  */
 const FILL = [
   `INSERT INTO onboardings (id, created_at, caller, integration, provider, subject, subject_key, external_ref,
@@ -75,10 +75,6 @@ interface Figures {
   rssMb: number | null;
 }
 
-/**
- * Measures Gangway while its database contains ten thousand, a hundred thousand and a million open
- * onboardings.
- */
 export async function growth(): Promise<void> {
   const { surroundings, stop } = await prepare();
   const generator = forkHelper('generator.ts');
@@ -88,7 +84,7 @@ export async function growth(): Promise<void> {
     const database = new Client({ connectionString: running.databaseUrl });
     await database.connect();
     const pool = new Pool(running.url);
-    // Warm up first: compiling code and filling caches must not look like an effect of growth.
+    // Warm up, because compiling code and filling caches must not look like an effect of growth.
     await takeSample(generator, running, surroundings.servers, { ...LOAD, warmMs: 15_000 });
     const found: Figures[] = [];
     let rows = 0;
@@ -116,7 +112,7 @@ async function fill(database: Client, from: number, to: number): Promise<void> {
   await database.query('CHECKPOINT');
 }
 
-/** @returns how long PostgreSQL takes to find that no onboarding is due. */
+/** How many milliseconds PostgreSQL takes to find that no onboarding is due. */
 async function dueMs(database: Client): Promise<number> {
   const times: number[] = [];
   for (let n = 0; n < READS; n++) {

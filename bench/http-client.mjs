@@ -1,6 +1,6 @@
 /**
- * Measures one outbound request with each HTTP client: a signed POST of an init-otp body whose answer is read
- * as text. 16 requests run at the same time over keep-alive connections. The server is another process.
+ * Measures a signed POST of an init-otp body with each HTTP client: 16 requests at a time, over keep-alive
+ * connections, to a server in another process.
  *
  *     node bench/http-client.mjs        (Node.js 24; `npm run bench -- --quick` installs axios)
  */
@@ -58,7 +58,6 @@ const viaUndici = async () => {
 
 const viaFetch = async () => (await fetch(origin + path, { method: 'POST', headers, body })).text();
 
-/** A minimal axios adapter that sends requests through a pool of undici. */
 function dispatch(pool, config) {
   return new Promise((resolve, reject) => {
     const chunks = [];
@@ -82,7 +81,7 @@ function dispatch(pool, config) {
   });
 }
 
-/** Loads the service's own client from the last build. */
+/** The service's own client, from the last build. */
 async function ownClient() {
   const built = new URL('../dist/libs/upstream/src/transport/http-client.js', import.meta.url);
   if (!existsSync(built)) return null;
@@ -96,7 +95,6 @@ async function ownClient() {
   return async () => (await client.send(call, request)).text;
 }
 
-/** Keeps 16 requests under way until `count` have been answered. */
 const keepBusy = (send) => async (count) => {
   let left = count;
   const lane = async () => {

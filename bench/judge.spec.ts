@@ -45,10 +45,10 @@ describe('judge', () => {
   });
 
   it.each([
-    ['is quiet and fast enough', QUIET, false],
-    ['is noisy', NOISY, true],
-    ['is too slow', SLOW_QUIET, true],
-  ])('a try that %s: is another try needed?', (_, first, needed) => {
+    ['needs no other try after a quiet and fast one', QUIET, false],
+    ['needs another try after a noisy one', NOISY, true],
+    ['needs another try after a slow one', SLOW_QUIET, true],
+  ])('%s', (_, first, needed) => {
     expect(needsAnotherTry(first, bounds)).toBe(needed);
   });
 

@@ -1,9 +1,8 @@
 /**
- * Judges the counted costs in every run of `npm run bench:check`, but the ratios only on a quiet machine. On
- * a noisy machine, the check passes with a warning. On main, the check fails at the third noisy run in a row.
+ * Judges the counts in every run of `npm run bench:check`, but the ratios only on a quiet machine. A noisy
+ * run passes with a warning, except the third one in a row on main.
  */
 
-/** Costs per onboarding that do not depend on noise. */
 export interface Counted {
   roundTrips: number;
   statements: number;
@@ -12,10 +11,10 @@ export interface Counted {
 }
 
 export interface Ratios {
-  /** Onboardings per second, divided by those of the bare relay, or of the usual Nest service. */
+  /** Onboardings per second, relative to the bare relay, and to the usual Nest service. */
   rateOfRelay: number;
   rateOfUsual: number;
-  /** CPU time of the service per onboarding, divided by that of the bare relay; null if it is not known. */
+  /** The service's CPU time per onboarding, relative to the bare relay; null if it is not known. */
   cpuOfRelay: number | null;
 }
 
@@ -26,21 +25,19 @@ export interface Bounds {
 
 export interface Try {
   ratios: Ratios;
-  /** How much the throughput of a reference server varied: (largest turn − smallest turn) / median turn. */
+  /** How much a reference server's throughput varied: (largest turn − smallest turn) / median turn. */
   noise: number;
 }
 
-/** If `noise` is above this value, the machine counts as noisy, and the ratios are not judged. */
+/** Above this `noise`, the ratios are not judged. */
 export const TOO_NOISY = 1 / 3;
-/**
- * After this many noisy runs in a row on main, the check fails, because a check that never judges is useless.
- */
+/** The check fails at this many noisy runs in a row on main, because it judges nothing in them. */
 const NOISY_RUNS = 3;
 
 export interface Evidence {
   counted: Counted;
   bounds: Bounds;
-  /** The measurements, at most two. The second one is made only if {@link needsAnotherTry} says so. */
+  /** At most two. The second one is made only if {@link needsAnotherTry} says so. */
   tries: readonly Try[];
   onMain: boolean;
   /** How many runs on main immediately before this run were noisy. */
@@ -51,16 +48,13 @@ export interface Judgement {
   passes: boolean;
   /** One line for each result that is wrong or could not be judged. */
   lines: string[];
-  /** The value of `noisyBefore` for the next run. */
+  /** `noisyBefore` of the next run. */
   noisyInARow: number;
 }
 
 const isNoisy = ({ noise }: Try): boolean => noise > TOO_NOISY;
 
-/**
- * Whether to measure once more: the machine was noisy, or a ratio breaks its bound. On a slow machine, one
- * measurement may be wrong although the references hardly varied.
- */
+/** On a slow machine, a ratio may be wrong although the references hardly varied. */
 export const needsAnotherTry = (first: Try, bounds: Bounds): boolean =>
   isNoisy(first) || ratioFaults(first.ratios, bounds).length > 0;
 

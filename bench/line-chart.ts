@@ -1,4 +1,4 @@
-/** Draws a line as a Mermaid chart of at most 60 points. Each point is the largest of neighbouring values. */
+/** A Mermaid chart of at most 60 points. Each point is the largest of neighbouring values. */
 export function lineChart(title: string, unit: string, values: readonly number[], each = 1): string {
   const size = Math.ceil(values.length / 60);
   const points: number[] = [];

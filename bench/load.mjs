@@ -1,6 +1,5 @@
 /**
- * Lets Node.js run the TypeScript of this folder, including decorators. Imports of other folders load the
- * files that `npm run build` has compiled into dist/.
+ * Runs the TypeScript of this folder, with decorators. Imports of other folders load dist/ (`npm run build`).
  *
  *   node --import ./bench/load.mjs bench/run.ts
  */

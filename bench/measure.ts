@@ -7,13 +7,10 @@ import type { Running } from './contenders.js';
 import type { Servers } from './servers.js';
 import type { CallName } from './walk.js';
 
-/**
- * The result of one contender's turn. CPU time is per onboarding, in milliseconds; null if the operating
- * system does not report it.
- */
+/** CPU time is per onboarding, in milliseconds; null if the operating system does not report it. */
 export interface Sample {
   perSecond: number;
-  /** Percentiles, in milliseconds, of the durations of the three calls that reach the provider. */
+  /** Percentiles, in milliseconds, of the three calls that reach the provider. */
   p50: number;
   p99: number;
   byCall: Record<CallName, { p50: number; p99: number }>;
@@ -25,12 +22,12 @@ const TICK_MS = 10; // Linux reports CPU in hundredths of a second, with any ker
 
 interface Cpu {
   ms: number;
-  /** The part of `ms` that the kernel uses, for sockets and files. */
+  /** The kernel's part of `ms`. */
   systemMs: number;
   parent: number;
 }
 
-/** Reads the CPU time in milliseconds that a process and its ended children have used so far. */
+/** The CPU time in milliseconds of a process and its ended children. */
 function cpuOf(pid: number): Cpu {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = text
@@ -62,8 +59,8 @@ function family(pid: number): (Cpu & { pid: number })[] {
 }
 
 /**
- * @returns the CPU time of PostgreSQL so far, by the titles of its processes, such as `walwriter`. `backends`
- *   are the processes that serve clients. Empty if the operating system does not report CPU time.
+ * CPU time by process title, such as `walwriter`; `backends` serve clients. Empty if the operating system
+ * does not report CPU time.
  */
 export function postgresCpu(postmaster: number): Map<string, Pick<Cpu, 'ms' | 'systemMs'>> {
   const sums = new Map<string, Pick<Cpu, 'ms' | 'systemMs'>>();
@@ -91,7 +88,7 @@ function cpuNow({ service, beside }: Running, { postgresPid, redisPid }: Servers
   };
 }
 
-/** @returns the memory in MiB that a process uses; null if the operating system does not report it. */
+/** In MiB; null if the operating system does not report it. */
 export function rssMb(pid: number): number | null {
   if (process.platform !== 'linux') return null;
   return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024;
@@ -102,7 +99,6 @@ export const forkHelper = (file: string): ChildProcess => {
   return fork(fileURLToPath(new URL(file, import.meta.url)), [], { execArgv });
 };
 
-/** Puts load on one contender, and measures it during the load. */
 export async function takeSample(
   generator: ChildProcess,
   running: Running,
@@ -148,10 +144,7 @@ function percentiles(sorted: number[]) {
   return { p50: at(0.5), p99: at(0.99) };
 }
 
-/**
- * Pauses or continues the processes of a contender between its turns, because its timers must not disturb the
- * other contenders.
- */
+/** Pauses a contender between its turns, because its timers must not disturb the others. */
 export function pause({ service, beside }: Running, signal: 'SIGSTOP' | 'SIGCONT'): void {
   for (const pid of [service, ...beside]) process.kill(pid, signal);
 }

@@ -5,7 +5,6 @@ import { killContenders, type Surroundings } from './contenders.js';
 import { startUpstream, type Upstream } from './rounds.js';
 import { startServers } from './servers.js';
 
-/** Installs the packages of the reference servers if they are missing or the lock file has changed. */
 export function installPackages(): void {
   install(join(CHECKOUT, 'bench'), 'all');
 }
@@ -17,7 +16,7 @@ export interface Prepared {
 }
 
 /**
- * Starts PostgreSQL, Redis and the stand-in for the provider. Ctrl-C stops all of them.
+ * Starts PostgreSQL, Redis and the stand-in for the provider. Ctrl-C stops them.
  *
  * @param statements whether PostgreSQL loads pg_stat_statements
  */

@@ -12,10 +12,6 @@ import { prepare } from './prepare.js';
 
 const LOAD = { atOnce: 16, warmMs: 5_000, windowMs: 10_000 };
 
-/**
- * Shows where Gangway spends the time of one onboarding: on the main thread by package, in PostgreSQL by
- * statement.
- */
 export async function profile(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'gangway-bench-profile-'));
   const file = join(folder, 'main-thread.json');
@@ -72,7 +68,7 @@ interface Statement {
   wal: number;
 }
 
-/** Reads the statistics of each statement since their last reset. `ms` includes the time for planning. */
+/** `ms` includes the time for planning. */
 async function statements(database: Client): Promise<Statement[]> {
   const { rows } = await database.query<Statement>(`
     SELECT query, calls::int, total_exec_time + total_plan_time AS ms, total_plan_time AS "planMs",
@@ -85,10 +81,7 @@ async function statements(database: Client): Promise<Statement[]> {
 
 type PostgresCpu = ReturnType<typeof postgresCpu>;
 
-/**
- * Prints the CPU time of PostgreSQL's processes by kind. Unlike pg_stat_statements, this time includes
- * parsing, commits and the protocol.
- */
+/** Unlike pg_stat_statements, this CPU time includes parsing, commits and the protocol. */
 function printProcesses(before: PostgresCpu, after: PostgresCpu, onboardings: number): void {
   say('\nPostgreSQL by process, of which in the kernel (sockets, WAL files):');
   const spent = [...after].map(([kind, { ms: total, systemMs }]) => ({
@@ -121,7 +114,6 @@ function printStatements(rows: Statement[], onboardings: number): void {
   }
 }
 
-/** Labels a statement with the tables that it writes, in order, and with the beginning of its text. */
 function labelOf(query: string): string {
   const writes = [...query.matchAll(/\b(INSERT INTO|UPDATE|DELETE FROM)\s+"?([a-z_]+)/g)];
   const beginning = query.replaceAll(/\s+/g, ' ').trim().slice(0, 60);
@@ -130,17 +122,14 @@ function labelOf(query: string): string {
   return `${[...new Set(words)].join(', ')}: ${beginning}`;
 }
 
-/** The profile that V8 writes (Chrome DevTools Protocol, "Profiler.Profile"). Times in microseconds. */
+/** Chrome DevTools Protocol, "Profiler.Profile". Times are in microseconds. */
 interface CpuProfile {
   nodes: { id: number; callFrame: { functionName: string; url: string }; children?: number[] }[];
   samples: number[];
   timeDeltas: number[];
 }
 
-/**
- * Adds up the microseconds by package. Time in Node.js's own code counts for the package that called this
- * code, if any.
- */
+/** Microseconds. Node.js's own code counts for the package that called it, if any. */
 function byPackage({ nodes, samples, timeDeltas }: CpuProfile): Map<string, number> {
   const self = new Map<number, number>();
   samples.forEach((id, i) => self.set(id, (self.get(id) ?? 0) + timeDeltas[i]!));

@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- --profile` loads this file into the service. The first SIGUSR2 starts V8's CPU profiler
- * on the main thread. The second SIGUSR2 writes the profile to the file in the query of this module's URL.
+ * For `npm run bench -- --profile`: the first SIGUSR2 starts V8's CPU profiler, and the second writes the
+ * profile to the file in the query of this module's URL.
  */
 import { renameSync, writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';

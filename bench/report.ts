@@ -9,14 +9,11 @@ import { TOO_NOISY, shown } from './judge.js';
 import { nameOf, noiseOf, type Result, type Setting } from './rounds.js';
 import { CALLS, KEYED, type CallName } from './walk.js';
 
-/**
- * One line of the table. The values are medians over the turns. Times are in milliseconds, CPU time is per
- * onboarding.
- */
+/** Medians over the turns. Times are in milliseconds, CPU time is per onboarding. */
 export interface Row extends Setting {
   name: ContenderName;
   perSecond: number;
-  /** The throughput, divided by that of the bare relay in the same setting. */
+  /** Relative to the bare relay in the same setting. */
   ofRelay: number | null;
   p50: number;
   p99: number;
@@ -28,7 +25,7 @@ export interface Row extends Setting {
 export interface Report {
   madeAt: string;
   machine: { cpu: string; cores: number; node: string; loadBefore: number };
-  /** How much the throughput of a reference server varied: (largest turn − smallest turn) / median turn. */
+  /** See {@link noiseOf}. */
   noise: number;
   noisy: boolean;
   keyedCalls: readonly CallName[];
@@ -37,10 +34,10 @@ export interface Report {
   counts: Partial<Record<ContenderName, Counts>>;
 }
 
-/** The load of the machine before the bench began: how many processes ran or waited for a core. */
+/** How many processes ran or waited for a core before the bench began. */
 export const loadBefore = (): number => loadavg()[0]!;
 
-/** If the load before the bench is higher than this value, other programs disturb the measurement. */
+/** Above this load, other programs disturb the measurement. */
 const BUSY = 1;
 
 export function reportOf(
@@ -162,10 +159,6 @@ const COLOUR: Record<ContenderName, string> = {
   pooled: '#63a4dd',
 };
 
-/**
- * Draws the onboardings per second as bars, relative to the bare relay in the same setting. Each setting is a
- * group.
- */
 export function chart(report: Report): string {
   const parts: string[] = [];
   let y = 10;
@@ -203,7 +196,6 @@ const DATA = join(CHECKOUT, 'docs', 'performance.json');
 const CHART = join(CHECKOUT, 'docs', 'images', 'performance.svg');
 const MARKS = ['<!-- bench: from here -->', '<!-- bench: to here -->'] as const;
 
-/** Writes the report into docs/performance.md, and its data and chart into files of their own. */
 export function writeDocs(report: Report): void {
   const [from, to] = MARKS;
   const page = readFileSync(PAGE, 'utf8');

@@ -12,14 +12,11 @@ export interface Setting {
 
 export interface Plan {
   settings: Setting[];
-  /** How often all contenders take two turns: one in forward order, one in reverse order. */
+  /** A pair is one turn in forward order and one in reverse order. */
   pairs: number;
-  /**
-   * How long each contender gets load before its first turn, so that its code is compiled when the turn
-   * begins.
-   */
+  /** Load before a contender's first turn, so that its code is compiled. */
   firstWarmMs: number;
-  /** How long each contender gets load at the beginning of each turn, before the measurement. */
+  /** Load at the beginning of each turn, before the measurement. */
   warmMs: number;
   windowMs: number;
 }
@@ -34,7 +31,7 @@ export interface Upstream {
   url: string;
   /**
    * Sets how long the provider waits before it answers, and whether it fails.
-   * @returns the number of calls in each second (Unix time) since the previous call of this function.
+   * @returns the number of calls in each second (Unix time) since the previous call of this function
    */
   answerAfter(delayMs: number, fails?: boolean): Promise<Map<number, number>>;
   stop(): void;
@@ -54,7 +51,7 @@ export async function startUpstream(): Promise<Upstream> {
   };
 }
 
-/** The started contenders. A signal pauses each contender between its turns. */
+/** The started contenders. Each is paused between its turns. */
 export class Field {
   readonly #generator: ChildProcess = forkHelper('generator.ts');
 
@@ -84,10 +81,7 @@ export class Field {
     return new Field(contenders, running, surroundings, upstream);
   }
 
-  /**
-   * Lets all contenders take turns in the order A B C … C B A. So a machine that becomes slower affects all
-   * of them alike.
-   */
+  /** In the order A B C … C B A, so that a machine that becomes slower affects all contenders alike. */
   async play(plan: Plan, say: (line: string) => void): Promise<Result[]> {
     const { settings, pairs, firstWarmMs, warmMs, windowMs } = plan;
     const results: Result[] = [];
@@ -131,7 +125,7 @@ export class Field {
 export const nameOf = ({ atOnce, delayMs }: Setting) => `${atOnce} at once, provider ${delayMs} ms`;
 const rounded = ({ perSecond }: Sample) => perSecond.toFixed(0);
 
-/** The contenders whose work does not vary. Differences between their turns come from the machine. */
+/** Their work does not vary, so differences between their turns come from the machine. */
 const STEADY = new Set<string>(['relay', 'usual']);
 
 /** How much a {@link STEADY} contender's throughput varied: (largest turn − smallest turn) / median turn. */

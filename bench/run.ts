@@ -1,16 +1,4 @@
-/**
- * `npm run bench` compares Gangway with other ways to build the service, in one run on one machine.
- *
- *   npm run bench                    all, in some twenty minutes
- *   npm run bench -- --quick         a first look, in under a minute
- *   npm run bench -- --write         all, and updates docs/performance.md with its data and chart
- *   npm run bench -- --profile       where the time of one onboarding goes in Gangway
- *   npm run bench -- --growth        Gangway with up to a million open onboardings in its database
- *   npm run bench -- --size          time to be ready, and idle memory
- *   npm run bench -- --storm         twenty thousand retries when a provider comes back
- *   npm run bench -- --soak          ten minutes at 80 % of Gangway's highest throughput
- *   npm run bench -- --only relay,gangway
- */
+/** `npm run bench`. Its flags: `npm run bench -- --help`. */
 import { flagsOrExit } from '../tools/launcher/flags.mjs';
 import { runTool, say, step, Plain } from '../tools/console.js';
 import { contenders } from './contenders.js';

@@ -31,9 +31,9 @@ export interface Servers {
 const PASSWORD = 'only-for-one-bench-run';
 
 /**
- * Starts both servers as in production: fsync is on, and Redis syncs its append-only file every second.
+ * As in production, fsync is on, and Redis syncs its append-only file every second.
  *
- * @param statements whether PostgreSQL loads pg_stat_statements, which makes PostgreSQL a little slower
+ * @param statements whether PostgreSQL loads pg_stat_statements, which makes it a little slower
  */
 export async function startServers(statements: boolean): Promise<Servers> {
   const base = serversFolder();
@@ -61,10 +61,7 @@ export async function startServers(statements: boolean): Promise<Servers> {
   };
 }
 
-/**
- * Prevents a checkpoint during a turn. A checkpoint writes the pages of all contenders, and would slow down
- * the contender whose turn it is.
- */
+/** A checkpoint during a turn would write the pages of all contenders, and slow down the current one. */
 async function settle(url: string, statements: boolean): Promise<void> {
   const settings: Record<string, string> = { checkpoint_timeout: '1h', max_wal_size: '16GB' };
   if (statements) {
@@ -79,7 +76,7 @@ async function settle(url: string, statements: boolean): Promise<void> {
   await client.end();
 }
 
-/** Makes an empty database. @returns its URL */
+/** @returns the URL of a new, empty database */
 export async function makeDatabase(servers: Servers, name: string): Promise<string> {
   const client = new Client({ connectionString: servers.databaseUrl('postgres') });
   await client.connect();
@@ -94,7 +91,6 @@ export function findPgBouncer(): string | undefined {
   return folders.map((folder) => join(folder, 'pgbouncer')).find(existsSync);
 }
 
-/** Starts PgBouncer in transaction mode in front of a database. */
 export async function startPgBouncer(program: string, databaseUrl: string) {
   const { hostname, port, username, password, pathname } = new URL(databaseUrl);
   const folder = mkdtempSync(join(tmpdir(), 'gangway-bench-pgbouncer-'));
@@ -138,8 +134,7 @@ export async function startPgBouncer(program: string, databaseUrl: string) {
 }
 
 /**
- * Finds a port of 127.0.0.1 on which nothing listens. No port is returned twice, because contenders start at
- * the same time. The port is outside the range from which outgoing connections take ports.
+ * Returns no port twice, because contenders start at the same time. Avoids the range of outgoing connections.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

@@ -1,5 +1,5 @@
 /**
- * Measures one ECDSA P-256 signature, and one verification, with each library that Node offers.
+ * Measures an ECDSA P-256 signature and its verification with each library for Node.js.
  *
  *     node bench/signing.mjs
  */

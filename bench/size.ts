@@ -7,7 +7,6 @@ import { prepare } from './prepare.js';
 const STARTS = 5;
 const IDLE_MS = 10_000;
 
-/** Measures how long service and worker take until they are ready, and their idle memory. */
 export async function size(): Promise<void> {
   const { surroundings, stop } = await prepare();
   const gangway = contenders().find(({ name }) => name === 'gangway')!;

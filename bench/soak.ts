@@ -15,12 +15,11 @@ interface Minute {
   p99: number;
   serviceMb: number | null;
   workerMb: number | null;
-  /** The number of waiting jobs in all queues. */
+  /** In all queues. */
   jobs: number;
   databaseMb: number;
 }
 
-/** Loads Gangway for ten minutes at 80 % of its highest throughput, and measures each minute. */
 export async function soak(): Promise<void> {
   const { surroundings, stop } = await prepare();
   const generator = forkHelper('generator.ts');

@@ -1,5 +1,5 @@
 /**
- * Receives spans, discards them, and at its end prints the number of exports. To measure what traces cost:
+ * Discards spans, and prints the number of exports when it ends. To measure what traces cost:
  *
  *     node bench/span-receiver.mjs &
  *     OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 OTEL_TRACES_SAMPLER=parentbased_traceidratio \

@@ -8,19 +8,18 @@ import { lineChart } from './line-chart.js';
 import { forkHelper, takeSample } from './measure.js';
 import { prepare } from './prepare.js';
 
-/** How many onboardings wait for a retry when the provider comes back. */
+/** Onboardings that wait for a retry when the provider comes back. */
 const WAITING = 20_000;
-/** How many retries in ten seconds the integration's owner allows. */
+/** Retries in ten seconds, over all processes. */
 const BURST = 500;
 const PROVIDER_MS = 50;
-/** The load that other callers make while the retries run. */
+/** Other callers' load while the retries run. */
 const CALM = { atOnce: 4, perSecond: 10, warmMs: 2_000, windowMs: 30_000 };
 
 const COUNT_WAITING = `SELECT count(*)::int AS waiting FROM onboardings WHERE state = 'otp_requested'`;
 
 /**
- * Starts many onboardings while the provider is down, so that they wait for a retry. Measures how fast they
- * complete after the provider is back.
+ * Starts many onboardings while the provider is down, and measures how fast they complete when it is back.
  */
 export async function storm(): Promise<void> {
   const { surroundings, upstream, stop } = await prepare();
@@ -42,8 +41,8 @@ export async function storm(): Promise<void> {
     const backAt = Date.now();
     const pool = new Pool(running.url);
     const before = await waiting();
-    // While a process has an open breaker, its new onboardings wait too. So the load of other callers begins
-    // only when the breakers of worker and service are closed.
+    // A process with an open breaker lets new onboardings wait. So other callers' load begins only when the
+    // breakers of worker and service are closed.
     while ((await waiting()) === before) await wait(100);
     while ((await startOne(pool, running, 'wait=2')) !== 201) await wait(500);
     const leadS = (Date.now() - backAt) / 1_000;

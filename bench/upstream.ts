@@ -1,6 +1,6 @@
 /**
- * A stand-in for the provider that checks nothing. It answers immediately, after a delay, or with 503. It
- * runs in a process of its own, so that its CPU time is not measured with the CPU time of the service.
+ * A stand-in for the provider that checks nothing. It is a separate process, so that its CPU time does not
+ * count as the service's.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +10,7 @@ const SESSION_LIFE_MS = 900_000;
 const uuid = '0f8fad5b-d9cb-469f-a165-70867728950e';
 let delayMs = 0;
 let fails = false;
-/** The number of calls in each second (Unix time). */
+/** By second (Unix time). */
 const calls = new Map<number, number>();
 
 function answer(path = ''): object {

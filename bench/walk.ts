@@ -5,25 +5,16 @@ import { createPasskey } from '../tools/passkey.js';
 export const RP_ID = 'bench.example.com';
 export const ORIGIN = `https://${RP_ID}`;
 
-/**
- * The calls of an onboarding, in order. `options` makes no call to the provider. Each of the other three
- * makes one call.
- */
+/** In order. Each call except `options` makes one call to the provider. */
 export const CALLS = ['start', 'verify', 'options', 'authenticators'] as const;
 export type CallName = (typeof CALLS)[number];
 
-/** The calls that carry an `Idempotency-Key`. */
+/** With an `Idempotency-Key`. */
 export const KEYED: readonly CallName[] = ['start', 'verify', 'authenticators'];
 
-/** Called after each call, when its answer has been read. */
 export type OnCall = (name: CallName, ms: number) => void | Promise<void>;
 
-/**
- * Takes one new user through a whole onboarding, as a caller and the user's browser do. The passkey is made
- * for the challenge of the service.
- *
- * @throws Error if an answer makes the next call impossible
- */
+/** Takes a new user through a whole onboarding, as a caller and the user's browser do. */
 export async function walk(service: Pool, token: string, onCall: OnCall): Promise<void> {
   const subject = { accountId: randomUUID(), userId: randomUUID() };
   const call = async (name: CallName, path: string, body: object, state?: string) => {

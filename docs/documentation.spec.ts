@@ -15,10 +15,10 @@ import { eventsMarkdown, restMarkdown } from '../apps/onboarding/src/rest-refere
 const ROOT = join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
 
-/** Signals of the state machine that the diagram does not show. The text below the diagram explains them. */
+/** Signals that the diagram does not show; the text below the diagram explains them. */
 const NOT_DRAWN = new Set(['step_failed', 'expired', 'cancelled', 'late_answer']);
 
-/** The diagram has two nodes for `outcome_unknown`, one for each step whose outcome may be unknown. */
+/** The diagram has a node of `outcome_unknown` for each step whose outcome may be unknown. */
 const LOST: { step: StepName; submitted: string; node: string }[] = [
   { step: 'verify-otp', submitted: 'otp_submitted', node: 'unknown_code' },
   { step: 'create-authenticators', submitted: 'authenticators_submitted', node: 'unknown_passkey' },
@@ -97,7 +97,7 @@ describe('docs/reference', () => {
           .map((file) => read(join(folder, file))),
       )
       .join('\n');
-    // A name in backticks, a definition, and a name before `: true` do not count as reads of the variable.
+    // A name in backticks, in a definition or before `: true` is not a read of the variable.
     const only = '`|: setting\\(|: tuning\\(|: true';
     const isRead = (name: string) => new RegExp(`(?<!\`)\\b${name}\\b(?!${only})`).test(code);
     const names = Object.keys(testConfig()).filter((name) => !isRead(name));
@@ -235,7 +235,6 @@ const linksIn = (paper: string) =>
     anchor,
   }));
 
-/** @returns the lines of a document's shell blocks, and its code spans. */
 const codeIn = (paper: string) => [
   ...[...read(paper).matchAll(/^ *```(?:bash|sh)\n([\s\S]*?)^ *```$/gm)].flatMap(([, block = '']) =>
     block.replaceAll('\\\n', ' ').split('\n'),
@@ -247,7 +246,7 @@ const UUID = '01980000-0000-7000-8000-000000000000';
 const KEY_ID = '0'.repeat(20);
 const WORDS: Record<string, string> = { '<module>': 'Steps', '<level>': 'debug' };
 
-/** @returns the words of each `gangway` command in a document, with a value in place of each placeholder. */
+/** The words of a document's `gangway` commands, with a value in place of each placeholder. */
 const gangwayCommandsIn = (paper: string) =>
   codeIn(paper)
     .map(
@@ -265,8 +264,8 @@ const isName = ([group = '', name = '', ...more]: string[]) =>
   (name === '' ? group in COMMANDS || group in STANDALONE : name in (COMMANDS[group] ?? {}));
 
 /**
- * Runs a command without a database, so that a known command fails too, but with another error.
- * @returns the error text if the command line does not know the command; otherwise an empty text.
+ * Without a database, a known command fails too, but with another error.
+ * @returns the error of an unknown command; otherwise an empty text
  */
 async function misuseOf(words: string[]): Promise<string> {
   let said = '';

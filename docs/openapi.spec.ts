@@ -15,7 +15,6 @@ const { components } = JSON.parse(readFileSync(join(import.meta.dirname, 'openap
   components: { schemas: Record<string, Schema> };
 };
 
-/** Lists all members of a schema, at any depth, each with its path. */
 function membersIn(schema: Schema, path: string): [path: string, member: Schema][] {
   const parts = [...(schema.anyOf ?? []), ...(schema.oneOf ?? []), ...(schema.items ? [schema.items] : [])];
   const own = Object.entries(schema.properties ?? {}).map(([name, member]): [string, Schema] => [

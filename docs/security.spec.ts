@@ -13,13 +13,13 @@ interface NamedTest {
 const TITLE = /“([^”]+)”/g;
 const titlesIn = (text: string) => [...text.matchAll(TITLE)].map(([, title = '']) => title);
 
-/** Finds the tests that a text names by file and titles, for example: `a.spec.ts` “one title”, “another”. */
+/** Finds tests named by file and titles, for example: `a.spec.ts` “one title”, “another”. */
 function testsNamedIn(text: string): NamedTest[] {
   const named = text.matchAll(/`((?:apps|docs|libs|test|tools)\/[\w./-]+spec\.ts)`((?:,? “[^”]+”)*)/g);
   return [...named].map(([, file = '', titles = '']) => ({ file, titles: titlesIn(titles) }));
 }
 
-/** A title must be a whole string literal of the file. A part of a title would match other titles too. */
+/** A title must be a whole string literal, because a part of a title would match other titles too. */
 const hasTitle = (source: string, title: string) =>
   [`'`, `"`, '`'].some((quote) => source.includes(quote + title + quote));
 
@@ -44,7 +44,7 @@ describe.each(['SECURITY.md', 'docs/security/threat-model.md', 'docs/security/as
 );
 
 const VERDICTS = ['met', 'deployment', 'not applicable', 'not met'] as const;
-/** The number of requirements of OWASP ASVS 5.0.0 at levels 1 and 2. */
+/** The number of requirements of OWASP ASVS 5.0.0, by level. */
 const OF_LEVEL = { 1: 70, 2: 183 };
 
 interface Row {
@@ -58,7 +58,7 @@ interface Row {
 
 const ASVS = read('docs/security/asvs.md');
 
-/** Splits a row of a Markdown table into its cells. No cell contains a vertical bar. */
+/** No cell contains a vertical bar. */
 const cellsOf = (line: string) =>
   line
     .split('|')

@@ -6,7 +6,6 @@ const { x, y } = createPublicKey(privateKey).export({ format: 'jwk' });
 const isOdd = Buffer.from(y!, 'base64url').at(-1)! & 1;
 const PUBKEY = `0x${isOdd ? '03' : '02'}${Buffer.from(x!, 'base64url').toString('hex')}`;
 
-/** The headers that Byzantine requires, with a signature over time, method, path and body. */
 export function signedHeaders(path: string, body: string): Record<string, string> {
   const timestamp = String(Math.floor(Date.now() / 1_000));
   const signature = sign('sha256', Buffer.from(`${timestamp}POST${path}${body}`), privateKey).toString('hex');

@@ -1,6 +1,6 @@
 /**
- * The relay with crash-safe persistence. Before each request to the provider, and again after the answer, one
- * named statement writes the row and its timeline event.
+ * The relay with crash-safe persistence: before each request to the provider, and after the answer, one
+ * statement writes the row and its timeline event.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { fastify } from 'fastify';
@@ -73,7 +73,6 @@ const STATEMENTS = {
     INSERT INTO events (onboarding_id, attempt, type) SELECT id, attempt, 'attempt_ended' FROM row`,
 };
 
-/** Runs one prepared statement, which must change exactly one row. */
 async function write(name: keyof typeof STATEMENTS, values: (string | null)[]): Promise<Row> {
   const { rows, rowCount } = await database.query<Row>({ name, text: STATEMENTS[name], values });
   if (rowCount !== 1) throw new Error(`${name}: the onboarding is in another state`);

@@ -1,6 +1,6 @@
 /**
- * DBOS Transact: each call to the provider is a durable workflow, named by the idempotency key and awaited
- * in this process. DBOS stores the workflow's input, output and steps. Each onboarding is one row.
+ * DBOS Transact: each call to the provider is a durable workflow, which stores its input, output and steps.
+ * The request waits for it.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { DBOS } from '@dbos-inc/dbos-sdk';
@@ -81,10 +81,7 @@ const workflows = {
   register: DBOS.registerWorkflow(register, { name: 'register' }),
 };
 
-/**
- * Names the workflow after the idempotency key, so that a repeated request finds the result of the first
- * request.
- */
+/** A repeated request finds the result of the first one. */
 const named = (request: FastifyRequest) => ({ workflowID: String(request.headers['idempotency-key']) });
 
 const app = fastify();

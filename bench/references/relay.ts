@@ -1,6 +1,6 @@
 /**
- * The bare relay, the minimum between a caller and the provider: it signs, forwards, checks nothing, and
- * keeps the data for the next call in memory.
+ * The bare relay, the minimum between a caller and the provider: it checks nothing, and keeps the data for
+ * the next call in memory.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { fastify } from 'fastify';

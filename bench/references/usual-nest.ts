@@ -1,6 +1,6 @@
 /**
- * The usual Nest way: Express, class-validator, TypeORM repositories, and a BullMQ job for each call to the
- * provider. The request waits for the job. Producer and worker share this process, as in most tutorials.
+ * The usual Nest way: Express, class-validator, TypeORM repositories, and a BullMQ job per call to the
+ * provider, for which the request waits. Producer and worker share this process.
  */
 import 'reflect-metadata';
 import { randomBytes } from 'node:crypto';
@@ -104,7 +104,7 @@ class AuthenticatorsDto {
   authenticators!: AuthenticatorDto[];
 }
 
-/** The data of a job. `during` and `after` are the onboarding's states during and after the call. */
+/** `during` and `after` are the onboarding's states during and after the call. */
 interface Call {
   onboardingId: string;
   during: string;

@@ -21,7 +21,7 @@ export interface CallerOptions {
 const CALM_MS =
   2 * LONGEST_DELAY_MS + Number(SETTINGS.CALL_TIMEOUT_MS) + 2 * Number(SETTINGS.CLAIM_MAX_AGE_MS);
 const PATIENCE_MS = 90_000;
-/** How long a caller continues with its user's onboarding after the end of the run. */
+/** How long a caller continues after the end of the run. */
 const FAREWELL_MS = 10_000;
 
 interface Sent {
@@ -29,25 +29,20 @@ interface Sent {
   body: object;
 }
 
-/**
- * A simulated caller of the service, together with its user. The user mistypes codes, waits too long, and
- * sometimes cancels.
- */
+/** A simulated caller with its user, who mistypes codes, waits too long, and sometimes cancels. */
 export class Caller {
   readonly #options: CallerOptions;
   readonly #client: ServiceClient;
   readonly #random: SeededRandom;
   #keys = 0;
-  /** How many wrong codes this user will still type. */
+  /** How many wrong codes the user will still type. */
   #mistypes: number;
   readonly #dawdles: boolean;
-  /**
-   * The codes that the user has typed so far. The caller sends a repeated code with the same idempotency key.
-   */
+  /** The caller sends a repeated code with the same idempotency key. */
   readonly #typed = new Map<string, { key: string; answered: boolean }>();
   #registering: Sent | null = null;
   #leavesAt: number | undefined;
-  /** The submitted passkeys, each with the time of its first submission. */
+  /** `at`: the time of the first submission. */
   readonly #submitted: { at: number; credentialId: string }[] = [];
   #started: Sent | null = null;
 
@@ -66,9 +61,8 @@ export class Caller {
       const seen = await this.#client.ask({ what: 'get', method: 'GET', path: `/v1/onboardings/${id}`, id });
       if (this.#options.over()) this.#leavesAt ??= Date.now() + FAREWELL_MS;
       if (seen?.status !== 200) continue;
-      if (seen.body.nextAction.type === 'none') return this.#afterwards(seen.body);
-      // A waiting caller reads the onboarding more often. Therefore the chance that the user leaves or
-      // cancels is smaller at each read.
+      if (seen.body.nextAction.type === 'none') return this.#resolveAfterTheEnd(seen.body);
+      // A waiting caller reads more often, so the user leaves with a smaller chance at each read.
       const moody = seen.body.nextAction.type === 'wait' ? 0.003 : 0.02;
       if (this.#random.chance(moody)) return; // the user leaves and does not return
       const cancels = this.#random.chance(moody);
@@ -116,7 +110,7 @@ export class Caller {
       case 'submit_authenticators':
         return this.#register(onboarding);
       case 'resolve':
-        return this.#decide(onboarding);
+        return this.#handleUnknownOutcome(onboarding);
     }
   }
 
@@ -142,7 +136,7 @@ export class Caller {
       key: typed.key,
       id,
     } as const;
-    // An impatient user presses the button more than once. Each of these requests may reach another replica.
+    // An impatient user presses the button more than once.
     const asked = Array.from({ length: this.#random.chance(0.1) ? 3 : 1 }, () => this.#client.ask(ask));
     if ((await Promise.all(asked)).some(isFinal)) typed.answered = true;
   }
@@ -188,8 +182,7 @@ export class Caller {
     if (isFinal(answer)) this.#registering = null;
   }
 
-  /** Handles an unknown outcome: resolves it as an operator does, requests a new code, or waits. */
-  async #decide(onboarding: OnboardingResource): Promise<void> {
+  async #handleUnknownOutcome(onboarding: OnboardingResource): Promise<void> {
     const choice = this.#random.weighted({ resolve: 7, resend: 2, wait: 1 });
     if (choice === 'wait') return void (await pause(1_000));
     if (choice === 'resend') return this.#resend(onboarding);
@@ -197,8 +190,7 @@ export class Caller {
     await this.#resolve(onboarding);
   }
 
-  /** In half of all cases, resolves an unknown outcome after the onboarding has ended. */
-  async #afterwards(onboarding: OnboardingResource): Promise<void> {
+  async #resolveAfterTheEnd(onboarding: OnboardingResource): Promise<void> {
     const { unresolved, state } = onboarding;
     if (!unresolved || state === 'completed' || !this.#random.chance(0.5)) return;
     await this.#resolve(onboarding);
@@ -210,10 +202,7 @@ export class Caller {
     await this.#command(id, 'resolve', (key) => ({ outcome: done ? 'done' : 'not_done', reason: key }));
   }
 
-  /**
-   * @returns whether the sandbox has the passkey of the attempt that began at `claimedAt`. This is the last
-   *   passkey that the caller submitted before `claimedAt`.
-   */
+  /** The attempt's passkey is the last one that the caller submitted before `claimedAt`. */
   async #isRegistered(claimedAt: number): Promise<boolean> {
     await pause(Math.max(0, claimedAt + CALM_MS - Date.now()));
     const submitted = this.#submitted.findLast(({ at }) => at <= claimedAt)?.credentialId;

@@ -15,19 +15,16 @@ import { POSTGRES_READY, TcpProxy } from '../support/tcp-proxy.js';
 
 export interface ChaosOptions {
   seed: string;
-  /**
-   * The run ends after `seconds` seconds. It ends earlier after `kills` kills, if an onboarding has completed
-   * by then.
-   */
+  /** The run ends after `seconds`, or after `kills` kills if an onboarding has completed by then. */
   kills: number;
   seconds: number;
-  /** How many callers run at the same time (`callers`), and how many run in total (`onboardings`). */
+  /** `callers` run at the same time, and `onboardings` in total. */
   callers: number;
   onboardings: number;
   services: number;
   workers: number;
   say(line: string): void;
-  /** Prints each event of the run's script when it happens. If null, nothing is printed. */
+  /** Prints each event of the script. Null: nothing is printed. */
   sayEvent: ((line: string) => void) | null;
 }
 
@@ -38,19 +35,14 @@ export interface ChaosResult {
   faults: string[];
   kills: Record<string, number>;
   events: Record<string, number>;
-  /**
-   * How often PostgreSQL's answer to a statement that begins an attempt (a claim) did not reach the process.
-   */
+  /** How often PostgreSQL's answer to a claim did not reach the process. */
   lostClaims: number;
   seconds: number;
 }
 
-/**
- * The onboardings get this time to stop changing: several times the length of a lease, a retry wait and a
- * wake-up.
- */
+/** How long the onboardings may still change: several leases, retry waits and wake-ups. */
 const SETTLE_MS = 60_000;
-/** Matches the names of the SQL statements that begin an attempt. */
+/** The names of the SQL statements that begin an attempt. */
 const CLAIM = /gw_(start|claim_|retry)/;
 const CALLER_EVERY_MS = 60;
 
@@ -136,8 +128,7 @@ export class ChaosRun {
   }
 
   async #breakThings(until: number): Promise<void> {
-    // On a slow machine, all kills may come before the first onboarding has completed. So enough kills alone
-    // do not end the run.
+    // On a slow machine, all kills may come before the first onboarding has completed.
     const enough = () => this.#killed >= this.#options.kills && this.#hasCompleted();
     const ends = () => this.#over || Date.now() > until || enough();
     const callers = this.#keepCalling();
@@ -187,7 +178,7 @@ export class ChaosRun {
       case 'slow':
         return this.#forAWhile(event.forMs, (on) => this.#links[event.link].slow(on ? event.delayMs : 0));
       case 'fault':
-        // The sandbox keeps a fault until a call gets it. More than eight such faults are not useful.
+        // The sandbox keeps a fault until a call gets it, so more than eight are not useful.
         if (this.#sandbox.control.pendingFaults().length < 8) this.#sandbox.control.addFault(event.fault);
     }
   }
@@ -218,7 +209,6 @@ export class ChaosRun {
     this.#mending.add(mending);
   }
 
-  /** Keeps the configured number of callers running: when a caller ends, the next caller starts. */
   async #keepCalling(): Promise<void> {
     await Promise.all(
       Array.from({ length: this.#options.callers }, async (_, slot) => {
@@ -228,7 +218,6 @@ export class ChaosRun {
         }
       }),
     );
-    // All callers have ended, so the script may end too.
     this.#over = true;
   }
 
@@ -264,7 +253,6 @@ export class ChaosRun {
 
   #count(cause: string): void {
     this.#kills[cause] = (this.#kills[cause] ?? 0) + 1;
-    // SIGTERM only asks a process to stop, so it does not count as a kill.
     if (!cause.endsWith('SIGTERM')) this.#killed += 1;
   }
 

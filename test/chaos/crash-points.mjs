@@ -1,10 +1,6 @@
 /**
- * Puts faults into a process of the service or worker, for tests only. It wraps some objects of the NestJS
- * app, so that
- *
- * - the process kills itself at one chosen point of an attempt, and
- * - each upstream request names its attempt in `X-Request-Id`, so that tests can match it with the sandbox's
- * journal.
+ * Wraps objects of the NestJS app for tests. The process kills itself at a chosen point of an attempt. Each
+ * upstream request names its attempt in `X-Request-Id`, by which tests find it in the sandbox's journal.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { writeSync } from 'node:fs';
@@ -12,7 +8,7 @@ import { writeSync } from 'node:fs';
 /** @typedef {import('@nestjs/platform-fastify').NestFastifyApplication} App */
 /** @typedef {{ point: string, visits: number, jitter: number }} CrashPlan */
 
-/** The points where a process can kill itself, in the order in which an attempt reaches them. */
+/** In the order in which an attempt reaches them. */
 export const CRASH_POINTS = [
   'before-claim',
   'in-claim',
@@ -33,8 +29,8 @@ export const CRASH_POINTS = [
 ];
 
 /**
- * The store's methods with crash points. `findClaimed` is the probe: if the answer to a statement that begins
- * an attempt was lost, it finds out whether PostgreSQL has executed the statement.
+ * `findClaimed` is the probe: after a lost answer to a claim, it finds out whether PostgreSQL has executed
+ * it.
  */
 const KIND_OF_WRITE = {
   start: 'claim',
@@ -80,8 +76,8 @@ export function nameAttempts(app, { Steps, Integrations }) {
 /**
  * @param {App} app
  * @param {{ OnboardingStore: unknown, Steps: unknown, Integrations: unknown, IdempotencyKeys: unknown }}
- *   tokens the classes by which `app.get` finds its objects
- * @param {() => CrashPlan | null} planned returns the current plan, which may change while the app runs
+ *   tokens
+ * @param {() => CrashPlan | null} planned may change while the app runs
  */
 export function plantCrashPoints(app, { OnboardingStore, Integrations, IdempotencyKeys }, planned) {
   const visits = new Map();
@@ -99,7 +95,7 @@ export function plantCrashPoints(app, { OnboardingStore, Integrations, Idempoten
   const around = async (write, kind) => {
     pass(`before-${kind}`);
     const written = write();
-    // The statement has been sent. The process dies before the statement's result arrives.
+    // The process dies after the statement was sent, and before its result arrives.
     if (isHere(`in-${kind}`)) setTimeout(() => die(`in-${kind}`), planned().jitter);
     const row = await written;
     if (row !== null && typeof row === 'object') pass(`after-${kind}`);
@@ -139,9 +135,7 @@ export function plantCrashPoints(app, { OnboardingStore, Integrations, Idempoten
   };
 }
 
-/**
- * Prints the name of the point, and then kills the process. A synchronous write is complete before the kill.
- */
+/** The synchronous write is complete before the kill. */
 function die(point) {
   writeSync(1, `crashed ${point}\n`);
   process.kill(process.pid, 'SIGKILL');

@@ -7,18 +7,16 @@ import type { SeededRandom } from '../support/drivers/seeded-random.js';
 
 const REPLICA = fileURLToPath(new URL('replica.mjs', import.meta.url));
 
-/** A process may need this time to start on a busy machine while the servers restart after a kill. */
+/** A start takes long on a busy machine while the servers restart after a kill. */
 const START_MS = 90_000;
 
 export type Kind = 'onboarding' | 'worker';
 
 /**
- * A process runs a probe only if the answer to a statement that begins an attempt was lost. Because this is
- * rare, a process with one of these crash points dies at its first probe.
+ * A process runs a probe only after a lost answer to a claim. Because this is rare, it dies at the first one.
  */
 const PROBE_POINTS = { 'before-probe': 1, 'in-probe': 2, 'after-probe': 2 };
 
-/** How likely each point is. Most kills happen while the end of an attempt is written, or a call is sent. */
 const POINTS: Record<Kind, Record<string, number>> = {
   onboarding: {
     'before-claim': 1,
@@ -56,7 +54,7 @@ interface Replica {
   child: ChildProcess | null;
   url: string | null;
   paused: boolean;
-  /** Why the next exit of this process is expected; null if it is not. */
+  /** Why the next exit is expected; null if it is not. */
   expecting: 'kill' | 'term' | null;
 }
 
@@ -65,13 +63,13 @@ export interface FleetOptions {
   env: Record<string, string>;
   services: number;
   workers: number;
-  /** Called each time that a process is killed. The cause is a signal or a crash point. */
+  /** The cause is a signal or a crash point. */
   onKill(cause: string): void;
-  /** Called for a process that ended without being killed, or that did not end after SIGTERM. */
+  /** For a process that ended without being killed, or that did not end after SIGTERM. */
   onFault(detail: string): void;
 }
 
-/** Starts the replicas of the service and the worker, lets them crash by plan, and starts them again. */
+/** The replicas of the service and the worker, which crash by plan and start again. */
 export class Fleet {
   readonly #replicas: Replica[];
   readonly #options: FleetOptions;
@@ -98,7 +96,6 @@ export class Fleet {
     return up.length > 0 ? random.pick(up).url : null;
   }
 
-  /** @returns the URLs of all running replicas, including the workers. */
   urls(): string[] {
     return this.#replicas.flatMap(({ url }) => url ?? []);
   }
@@ -110,7 +107,7 @@ export class Fleet {
     replica.child!.kill('SIGKILL');
   }
 
-  /** Sends SIGTERM to a replica, as a rolling restart does. */
+  /** As a rolling restart does. */
   term(kind: Kind, index: number): void {
     const replica = this.#of(kind, index);
     if (!replica.url || replica.expecting || replica.paused) return;
@@ -120,7 +117,7 @@ export class Fleet {
     replica.child!.kill('SIGTERM');
   }
 
-  /** Suspends a replica as if its machine slept: its sockets stay open, and its clock continues. */
+  /** As if the replica's machine slept: its sockets stay open, and its clock continues. */
   async sleep(kind: Kind, index: number, ms: number): Promise<void> {
     const replica = this.#of(kind, index);
     const { child } = replica;
@@ -197,7 +194,7 @@ export class Fleet {
       replica.url = null;
       if (this.#stopping) return;
       this.#account(replica, { code, signal, crashedAt, wasUp, said: said.slice(-20).join('\n') });
-      // After a failed start, a pause prevents a tight loop of starts.
+      // The pause after a failed start prevents a tight loop.
       setTimeout(() => this.#stopping || this.#spawn(replica), wasUp ? 0 : 250);
     });
   }
@@ -228,7 +225,7 @@ export class Fleet {
     if (end.signal === 'SIGKILL')
       return onKill(end.crashedAt ? `${kind} ${end.crashedAt}` : `${kind} SIGKILL`);
     if (expecting === 'term' && end.code === 0) return onKill(`${kind} SIGTERM`);
-    // This start failed because the database was down for longer than a process waits for the database.
+    // The database was down for longer than a process waits for it.
     if (!end.wasUp && end.code === 1 && end.said.includes('did not start')) {
       this.#failedStarts += 1;
       this.#lastWords = end.said;

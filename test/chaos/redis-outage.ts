@@ -1,12 +1,11 @@
 /**
- * Measures what an outage of Redis costs if all timeouts and intervals have their default values. First, the
- * run sends FLUSHALL while steps wait for their retries. Then it kills Redis and keeps it down while users
- * continue to start onboardings.
+ * Measures what an outage of Redis costs with the default timeouts and intervals. The run sends FLUSHALL
+ * while steps wait for their retries. Then it kills Redis while users continue to start onboardings.
  *
  * npm run test:outage -- [--seconds N] [--waiting N] [--rate N]
  *
  * Exits with 1 if a start was refused, if a step still waited one minute after FLUSHALL, or if the worker
- * needed more than 2 × N seconds for the steps left by an outage of N seconds.
+ * needed more than 2 × N seconds after an outage of N seconds.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -21,7 +20,7 @@ import { SETTINGS, envOf } from '../support/drivers/settings.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
 const GOES_ON_WITHIN_MS = 60_000;
-/** Without a memory leak, all processes together may grow by this much, as garbage collection varies. */
+/** All processes together may grow by this much, because garbage collection varies. */
 const FLAT_MB = 48;
 
 const { seconds, waiting, rate } = flagsOrExit(
@@ -37,7 +36,7 @@ const { seconds, waiting, rate } = flagsOrExit(
   process.argv.slice(2),
 );
 
-/** Variables with these prefixes have the values of the tests. All others have their default values. */
+/** Variables with these prefixes have the values of the tests. */
 const KEPT = [
   'NODE_ENV',
   'LOG_LEVEL',
@@ -108,8 +107,7 @@ async function outage(): Promise<void> {
   const running: Promise<void>[] = [];
   const until = performance.now() + seconds * 1_000;
   for (let n = 0; performance.now() < until; n++) {
-    // For one onboarding in ten, the first attempt fails. While Redis is down, no job can be queued for its
-    // retry.
+    // One attempt in ten fails. While Redis is down, no job can be queued for its retry.
     if (n % 10 === 0) sandbox.control.addFault({ route: 'init-otp', status: 503, times: 1 });
     running.push(
       start()
@@ -124,7 +122,7 @@ async function outage(): Promise<void> {
   await servers.redis.start();
   link.leadTo(servers.redis.url);
   const tookMs = await drained(2_000 * seconds);
-  // A new process always grows at first. Therefore the run compares the last third with the second third.
+  // A new process always grows at first, so the run compares only the last two thirds.
   const third = Math.floor(samples.length / 3);
   const [settledMb, lastMb] = [mean(samples.slice(third, 2 * third)), mean(samples.slice(2 * third))];
   say(`Redis away for ${seconds} s: starts ${JSON.stringify(statuses)}`);
@@ -163,7 +161,6 @@ function unsent(): Promise<number> {
   return count(`state = 'otp_requested'`);
 }
 
-/** Waits until no attempt is in flight, and then counts the steps that wait for a retry. */
 async function waitingForRetry(): Promise<number> {
   while ((await count('lease_until IS NOT NULL')) > 0) await pause(10);
   return count('next_attempt_at IS NOT NULL');
@@ -174,7 +171,6 @@ async function allSent(started: number): Promise<void> {
   if (sent !== started) faults.push(`${started} starts, but ${sent} codes sent`);
 }
 
-/** @returns the time in milliseconds until no code was left to send. */
 async function drained(withinMs: number): Promise<number> {
   const from = performance.now();
   while ((await unsent()) > 0) {

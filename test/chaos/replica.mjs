@@ -1,6 +1,5 @@
 /**
- * One replica of the service or the worker that can crash at a chosen point. It runs the same app as main.js.
- * No build contains this file.
+ * A replica of the service or the worker that can crash at a chosen point. It runs the same app as main.js.
  *
  * node test/chaos/replica.mjs onboarding|worker CRASH_PLAN={"point", "visits", "jitter"} (optional)
  *

@@ -4,9 +4,8 @@
  * npm run test:chaos -- [--seed S] [--kills N] [--seconds N] [--callers N] [--onboardings N] [--services N]
  * [--workers N] [--events]
  *
- * The same seed gives the same events, crash plans and choices of the callers. Their exact times depend on
- * the operating system. If DATABASE_URL and REDIS_URL are set, the run uses these servers without killing
- * them.
+ * The same seed gives the same events, crash plans and choices of the callers, but not the same times. If
+ * DATABASE_URL and REDIS_URL are set, the run uses these servers without killing them.
  */
 import { writeFileSync } from 'node:fs';
 import { flagsOrExit } from '#launcher/flags';

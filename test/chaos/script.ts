@@ -1,7 +1,6 @@
 import type { SeededRandom } from '../support/drivers/seeded-random.js';
 import { nextFault, type FaultSpec } from '../support/drivers/weather.js';
 
-/** An event that the script of a run causes. For the same seed, the n-th event is always the same. */
 export type ScriptedEvent =
   | { type: 'kill' | 'term'; kind: 'onboarding' | 'worker'; index: number }
   | { type: 'sleep'; kind: 'onboarding' | 'worker'; index: number; forMs: number }
@@ -32,7 +31,7 @@ const WEIGHTS = {
   fault: 60,
 } as const;
 
-/** Yields endless events, each with the pause before it. The same seed yields the same events. */
+/** Endless events, each with the pause before it. The same seed yields the same events. */
 export function* script(random: SeededRandom): Generator<{ afterMs: number; event: ScriptedEvent }> {
   for (;;) yield { afterMs: random.int(40, 500), event: nextEvent(random) };
 }

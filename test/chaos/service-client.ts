@@ -20,17 +20,16 @@ export interface Ask {
   method: 'GET' | 'POST';
   path: string;
   body?: object;
-  /** The value of the Idempotency-Key header, the same each time the request is repeated. */
+  /** The Idempotency-Key, the same for each repeat. */
   key?: string;
   /** The onboarding's id, if the path does not contain it. */
   id?: string;
 }
 
-/** How a client reaches the service, and where the client reports answers and faults. */
 export interface Line {
   serviceUrl(random: SeededRandom): string | null;
   answered(id: string, answer: CallerAnswer): void;
-  /** Called for an answer that the service must never give. */
+  /** For an answer that the service must never give. */
   fault(detail: string): void;
 }
 
@@ -38,10 +37,7 @@ const TRIES = 12;
 /** No answer of the service takes this long. */
 const ANSWER_MS = 8_000;
 
-/**
- * A well-behaved client. If one replica is down, it asks another. It waits as long as Retry-After says, and
- * repeats a command with the same Idempotency-Key.
- */
+/** A well-behaved client, which repeats a command at any replica with the same Idempotency-Key. */
 export class ServiceClient {
   readonly #line: Line;
   readonly #random: SeededRandom;

@@ -38,7 +38,7 @@ export interface Seen {
 /**
  * Runs one SQL statement of the store, or all statements of one command.
  *
- * @returns the answer to the caller, in a few words.
+ * @returns the answer to the caller
  */
 export type Act = (side: Side, seen: Seen) => Promise<string>;
 
@@ -46,7 +46,7 @@ const OLD_KEY = { id: 'test', key: Buffer.alloc(32, 7) };
 const NEW_KEY = { id: 'new', key: Buffer.alloc(32, 8) };
 const DAY_MS = 86_400_000;
 
-/** The settings of both processes. Both can still decrypt with the old key, but encrypt with the new key. */
+/** Both processes can still decrypt with the old key, but encrypt with the new key. */
 export const ENV = {
   SEALING_KEYS: [NEW_KEY, OLD_KEY].map(({ id, key }) => `${id}:${key.toString('base64')}`).join(','),
   RETENTION_DAYS: '1',
@@ -56,7 +56,7 @@ export const ENV = {
 const terms = { caller: aCaller(), waitMs: 0 };
 const PASSKEY = { name: 'p', credentialId: 'credential-1', aaguid: '0', transports: [] };
 const CHALLENGE = 'challenge-1';
-/** One request that a caller sends twice: same idempotency key, different request id. */
+/** A caller sends this request twice: same idempotency key, different request ids. */
 const REQUEST = { caller: 'default', route: 'r', key: 'k', fingerprint: 'f' };
 const FIRST_REQUEST = { ...REQUEST, lockMs: 15_000, id: '0198a000-0000-7000-8000-00000000000a' };
 const ITS_REPETITION = { ...REQUEST, lockMs: 15_000, id: '0198a000-0000-7000-8000-00000000000b' };
@@ -72,7 +72,7 @@ const start = (side: Side, { row }: Seen, supersede: boolean) =>
   stateAfter(side.get(OtpService).start({ subject: row.subject, supersede }, terms));
 
 /**
- * Writes the end of this row's attempt. If the outcome is already unknown, the end is a late answer. Then the
+ * Writes the end of the row's attempt. If the outcome is already unknown, the end is a late answer. Then the
  * statement gets the row as it was when the attempt began.
  */
 const settle = (end: (side: Side, row: Row) => AttemptEnd): Act => {
@@ -243,7 +243,7 @@ const ENDED_LONG_AGO = {
   updated_at: inMs(-2 * DAY_MS),
 };
 
-/** The columns of an onboarding in each situation. Two statements then run on it at the same time. */
+/** The columns of an onboarding on which two statements run at the same time. */
 export const SITUATIONS = {
   otp_sent: { otp_resend_at: PAST },
   'otp_sent, the code is over': { otp_resend_at: PAST, otp_expires_at: PAST },
@@ -288,7 +288,7 @@ export const SITUATIONS = {
 } satisfies Record<string, Record<string, unknown>>;
 export type Situation = keyof typeof SITUATIONS;
 
-/** The data keys of a process that does not have the new key yet. */
+/** Of a process that does not have the new key yet. */
 const OLD_DATA_KEYS = new DataKeys(new Sealer([OLD_KEY]));
 
 export async function begin(side: Side, situation: Situation): Promise<Seen> {

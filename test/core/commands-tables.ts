@@ -5,7 +5,7 @@ import { AN_EARLIER_TRY, LOST, UNDER_WAY, VERIFIED, openAttempt, rowAt } from '.
 import { grouped, outcomeWords, type Cell } from './words.js';
 
 const PAST = after(-1_000);
-/** A deadline in nine seconds: too soon for a call, which may take ten seconds. */
+/** Too soon for a call, which may take ten seconds. */
 const SOON = after(9_000);
 const RESTING = { leaseUntil: null, nextAttemptAt: after(5_000) };
 const PARKED = { leaseUntil: null, parkedReason: 'upstream_misconfigured', parkedAt: PAST } as const;
@@ -106,7 +106,7 @@ const SITUATIONS: Readonly<Record<string, [Partial<Columns>, Surroundings?]>> = 
   erased: [{ ...ENDED, state: 'cancelled', subject: {}, sealedDataKey: null, erasedAt: PAST }],
 };
 
-/** @returns the text of `tables/commands.txt`: each command's outcome or refusal in each situation. */
+/** The text of `tables/commands.txt`: each command's outcome or refusal in each situation. */
 export async function commandsTable(): Promise<string> {
   const dimensions = { situation: Object.keys(SITUATIONS) };
   const sections: string[] = [];
@@ -122,7 +122,7 @@ export async function commandsTable(): Promise<string> {
   return sections.join('\n\n');
 }
 
-/** Writes situations as `state (situation; situation)`, or only the state if all its situations are given. */
+/** `state (situation; situation)`, or only the state if all its situations are given. */
 function situationWords(situations: ReadonlySet<string>): string {
   const all = Object.groupBy(Object.keys(SITUATIONS), stateOf);
   return Object.entries(all)
@@ -168,7 +168,7 @@ const ATTEMPTS: Readonly<Record<string, Partial<Columns>>> = {
   'the lease has lapsed': { leaseUntil: after(-3_000) },
 };
 
-/** @returns the text of `tables/time.txt`: what a passed deadline changes in each state and during a call. */
+/** The text of `tables/time.txt`: what a passed deadline changes in each state and during a call. */
 export function timeTable(): string {
   const dimensions = { where: Object.keys(WHERE), over: Object.keys(OVER), attempt: Object.keys(ATTEMPTS) };
   const cells: Cell[] = [];

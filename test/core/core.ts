@@ -1,7 +1,4 @@
-/**
- * Runs the decisions of the service on one row in memory, for the tables in `tables`. Each table lists inputs
- * (the end of an attempt, a command, passing time) and the resulting row with its events, or the refusal.
- */
+/** Runs the service's decisions on one row in memory, for the recorded tables in `tables`. */
 import { AuthenticatorsService } from '#libs/authenticators';
 import { ProblemError, Secret, type Caller } from '#libs/kernel';
 import {
@@ -38,10 +35,8 @@ import type { Outcome } from './words.js';
 
 export type { AttemptEnd };
 
-/** Makes each wait before a retry as short as possible. `waitsTable` lists all waits. */
 const NO_JITTER = { next: () => 0 };
 const STILL = { nowMs: () => 0, monotonicMs: () => 0 };
-/** The times and limits in the tables come from these settings. */
 export const config = testConfig({
   CALL_TIMEOUT_MS: '10000',
   LEASE_MS: '30000',
@@ -61,10 +56,7 @@ export const config = testConfig({
   ONBOARDING_LIFE_MS: '86400000',
 });
 
-/**
- * @param row the row at the beginning of the attempt.
- * @returns the changes to the row if the attempt ends as `end` says.
- */
+/** @returns the changes to `row` if its attempt ends as `end` says. */
 export async function endOfAttempt(row: Row, end: AttemptEnd | 'success'): Promise<Outcome> {
   const { verdicts, steps } = coreOver(new OneRow(row));
   const ended = end === 'success' ? await succeeded(steps, row) : end;
@@ -95,7 +87,7 @@ export function timesWork(row: Row): Outcome {
 
 /**
  * @param random in [0, 1), for the jitter.
- * @returns the decision of the retry law (the table of rules for retries) after the latest call of a step.
+ * @returns the decision of the retry law (the table of rules for retries) after a step's latest call.
  */
 export const decision = (at: Circumstances, random = 0): Decision => decide(at, config, random);
 
@@ -113,11 +105,10 @@ export const COMMANDS = [
 ] as const;
 export type Command = (typeof COMMANDS)[number];
 
-/** The facts that decide about a command, besides the row. */
 export interface Surroundings {
   caller?: Caller;
   versions?: number[];
-  /** When the subject's codes were sent, and when wrong codes were entered. */
+  /** The times of the subject's sends and wrong codes. */
   usage?: { sends: Date[]; wrongCodes: Date[] };
 }
 
@@ -261,9 +252,8 @@ function coreOver(store: OneRow) {
 }
 
 /**
- * A store with one row in memory. The first write has no effect, so that the service looks for a reason to
- * refuse the command. If the service finds none, it writes again, and this second write is the result.
- * `claims.int-spec.ts` and `interleavings.int-spec.ts` test the same conditions in SQL.
+ * A store with one row in memory. It refuses the first write, so that the service looks for a reason to
+ * refuse the command. If the service finds none, it writes again, and this write succeeds.
  */
 class OneRow {
   written: Outcome | null = null;
@@ -374,7 +364,7 @@ class OneRow {
   #claim(limits: string, notes: Outcome['notes'] & object, claimed: () => Moved): Promise<Row | null> {
     return this.#write(() => {
       const outcome = applied(this.#row, claimed());
-      // The data of `attempt_started` is not printed, because the printed row already shows it.
+      // The printed row already shows the data of `attempt_started`.
       const events = outcome.events.map((event) =>
         event.type === 'attempt_started' ? { ...event, data: {} } : event,
       );
@@ -401,10 +391,7 @@ const byOf = (events: NewEvent[]) => {
   return by === undefined ? {} : { by };
 };
 
-/**
- * Before an onboarding starts, there is no row. This empty row stands for it, so that the table shows how the
- * new row differs from these values.
- */
+/** Stands for the missing row before a start, so that the table shows how the new row differs. */
 const BLANK = aRow({
   caller: '',
   integration: '',
@@ -440,7 +427,6 @@ function applied(before: Row, moved: Moved): Outcome {
   };
 }
 
-/** Adds notes on values that SQL computes from the subject's budgets when an attempt ends. */
 function settled(before: Row, moved: Moved): Outcome {
   const { patch, refund } = moved;
   const counted = refund ? `, -1 ${refund} counted` : '';
@@ -465,7 +451,6 @@ async function succeeded(steps: Steps, row: Row): Promise<AttemptEnd> {
   return { type: 'succeeded', end, durationMs: 0 };
 }
 
-/** A sealer without encryption: a sealed value is the text with "sealed " before it. */
 const SEALER = {
   seal: (_place: unknown, text: string) => Buffer.from(`sealed ${text}`),
   open: (_place: unknown, sealed: Buffer) => sealed.toString().replace(/^sealed /, ''),

@@ -112,7 +112,7 @@ const familiesOf = (step: StepName): readonly Family[] => [
   },
 ];
 
-/** How the earlier calls of the same step failed, by the title in the table. */
+/** How the step's earlier calls failed, by the title in the table. */
 const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'first call': [],
   'after not_sent': ['not_sent'],
@@ -120,14 +120,13 @@ const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'after no_answer': ['no_answer'],
 };
 
-/** Earlier failures after which the retry law allows no more retry, by the title in the table. */
+/** Earlier failures after which the retry law allows no more retry. */
 const USED_UP: Record<StepName, Readonly<Record<string, readonly FailureClass[]>>> = {
   'init-otp': {},
   'verify-otp': { 'after 2 unavailable': ['unavailable', 'unavailable'] },
   'create-authenticators': { 'after 4 unavailable': Array(4).fill('unavailable') },
 };
 
-/** The previous code, if any, when a new code is sent, by the title in the table. */
 const CODE: Readonly<Record<string, Partial<Columns>>> = {
   'no code before': { otpSentAt: null, otpHandle: null, otpExpiresAt: null, otpTriesLeft: 0, otpSends: 0 },
   'the code before lives': { otpTriesLeft: 2 },
@@ -143,10 +142,7 @@ const SHORT: Record<StepName, Partial<Columns>> = {
   'create-authenticators': { sessionEndsAt: SOON },
 };
 
-/**
- * @returns the text of `tables/ends-of-<step>.txt`: the effect of each end of an attempt, by provider,
- *   earlier calls, previous code and time left.
- */
+/** @returns the text of `tables/ends-of-<step>.txt`: the effect of each end of an attempt. */
 export async function endsTable(step: StepName): Promise<string> {
   const sections: string[] = [];
   for (const family of familiesOf(step)) sections.push(await sectionOf(step, family));
@@ -181,10 +177,7 @@ async function sectionOf(step: StepName, { title, ends, mayRetry }: Family): Pro
   return `${title}\n${grouped(dimensions, cells)}`;
 }
 
-/**
- * @returns a row with an attempt in flight and an earlier unresolved attempt. The end of the attempt in
- *   flight must not change the unresolved one.
- */
+/** @returns a row with an attempt in flight, whose end must not change an earlier unresolved attempt. */
 function attemptOf(step: StepName, earlier: readonly FailureClass[], columns: Partial<Columns>): Row {
   const submission = 2;
   const attempt = submission + earlier.length;

@@ -2,7 +2,7 @@ import type { Columns, Row } from '#libs/onboarding';
 import type { Config } from '#libs/platform';
 import type { Started } from '../../libs/onboarding/src/store/onboarding.store.js';
 
-/** @returns the row that the start of an onboarding inserts. The same statement begins the first attempt. */
+/** @returns the row that the start of an onboarding inserts, with its first attempt in flight. */
 export function firstRow(given: Started, now: Date, config: Config): Row {
   const row: Columns = {
     claimId: null,

@@ -43,7 +43,7 @@ interface Course {
   left: string;
 }
 
-/** Begins the second statement after the first statement has written and before the first commits. */
+/** Begins the second statement after the first has written and before it commits. */
 async function interleaved(
   situation: Situation,
   [first, second]: readonly [ActName, ActName],
@@ -59,7 +59,6 @@ async function interleaved(
   return { met, first: firstHeard, second: secondHeard, left: await standing(seen) };
 }
 
-/** @returns all onboardings of the subject with their events, and the counts of rows in other tables. */
 async function standing({ row: { integration, subjectKey }, id }: Seen): Promise<string> {
   const rows = await watcher.query<{ id: string; state: string; last_seq: number; types: string[] }>(
     `SELECT o.id, o.state, o.last_seq, ARRAY(
@@ -90,10 +89,6 @@ async function standing({ row: { integration, subjectKey }, id }: Seen): Promise
 
 const titleOf = ({ situation, first, second }: Interleaving) => `${situation}: ${first}, then ${second}`;
 
-/**
- * @returns an entry of `tables/interleavings.txt`: title, whether the second statement waited, both answers,
- *   and the rows at the end.
- */
 const told = (row: Interleaving, { met, first, second, left }: Course) =>
   `${titleOf(row)}\n  ${met}; ${first}, then ${second}\n${indented(left, 4)}`;
 

@@ -39,7 +39,7 @@ export function machineTable(): string {
   }).join('\n\n');
 }
 
-/** All signals. `late_answer` is in the list once for each signal that it can carry. */
+/** All signals. `late_answer` occurs once for each signal that it can carry. */
 const ALL_SIGNALS: readonly { signal: Signal; answer?: Signal }[] = [
   ...SIGNALS.filter((signal) => signal !== 'late_answer').map((signal) => ({ signal })),
   ...SIGNALS.filter((signal) => signal !== 'late_answer').map(
@@ -52,8 +52,7 @@ const EVERY_LATE_ANSWER = ALL_SIGNALS.flatMap(({ answer }) => (answer ? [`late_a
 );
 
 /**
- * The titles in the table, each with the failure classes of the step's earlier calls. The table shows the
- * decision after one more failed call.
+ * Failure classes of a step's earlier calls, by title. The table shows the decision after one more failure.
  */
 const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'first call': [],
@@ -70,10 +69,7 @@ const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
 
 const HOUR = 3_600_000;
 
-/**
- * @returns the first part of `tables/retry-law.txt`: the decision for each step, failure class, provider and
- *   list of earlier calls.
- */
+/** @returns the first part of `tables/retry-law.txt`: the decision after each failed call. */
 export function lawTable(): string {
   const dimensions = {
     provider: KINDS,
@@ -140,10 +136,7 @@ export function waitsTable(): string {
   return grouped(dimensions, cells);
 }
 
-/**
- * @returns two decisions, as text: for the shortest remaining time that allows a retry, and for one
- *   millisecond less.
- */
+/** @returns the decision for the shortest time left that allows a retry, and for one millisecond less. */
 export function lastMomentsTable(): string {
   const decided = (timeLeftMs: number) =>
     decision({ ...circumstancesOf('verify-otp', ['not_sent']), timeLeftMs }).type;

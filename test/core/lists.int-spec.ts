@@ -12,17 +12,15 @@ import { openWithSteps } from '../../libs/onboarding/src/fixtures/open-with-step
 const THIRD = 100_000;
 const LIMIT = 50;
 /**
- * For each index range, the query of a list reads three or four PostgreSQL pages of 8 kB. The whole table has
- * thousands of pages.
+ * A list's query reads three or four pages of 8 kB for each index range. The table has thousands of pages.
  */
 const MOST_BUFFERS = 200;
 
 let module: TestingModule;
-/** This connection has no statement timeout, because writing so many rows takes long. */
+/** Without a statement timeout, because writing so many rows takes long. */
 let client: Client;
 const told: string[] = [];
 
-/** The start of the day on which each third of the rows was created, in milliseconds since 1970. */
 const [OLDEST_MS, MIDDLE_MS, NEWEST_MS] = [0, 1, 2].map((n) => Date.UTC(2026, 9, 1 + n)) as [
   number,
   number,
@@ -30,10 +28,10 @@ const [OLDEST_MS, MIDDLE_MS, NEWEST_MS] = [0, 1, 2].map((n) => Date.UTC(2026, 9,
 ];
 
 /**
- * Each third of the rows has one caller, integration and state. These are, from the oldest third to the
- * newest: `bank`, byzantine, failed; `shop`, byzantine, completed; `bank`, turnkey, otp_sent. So some pairs,
- * such as `shop` and failed, have no row. Only the first 50 rows have rare values: an integration, a caller,
- * and times from which the list derives another state than the stored one.
+ * Each third of the rows has one caller, integration and state, from oldest to newest: `bank`, byzantine,
+ * failed; `shop`, byzantine, completed; `bank`, turnkey, otp_sent. So pairs such as `shop` and failed have no
+ * row. Only the first 50 rows have rare values: an integration, a caller, and times from which the list
+ * derives another state.
  */
 const FILL = `
   INSERT INTO onboardings (id, created_at, caller, integration, provider, subject, subject_key,
@@ -94,7 +92,7 @@ async function costOf(filter: Partial<ListFilter>, caller: Caller): Promise<Cost
   try {
     const { rows } = await module.get(OnboardingLists).list({ limit: LIMIT, ...filter }, caller);
     const [text, values] = log.mock.calls.at(-1)!;
-    // Explain the generic plan, because the service's connections use generic plans too.
+    // Prepared, because the service's connections use generic plans.
     await client.query(`PREPARE list AS ${text}`);
     const given = (values as ListValue[]).map(literal).join(', ');
     const { rows: plans } = await client.query<{ 'QUERY PLAN': [Explained] }>(

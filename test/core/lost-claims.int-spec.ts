@@ -12,18 +12,18 @@ import { ENV, begin, heard, type ActName, type Seen, type Situation } from './ac
 import { Side, Watcher } from './two-sides.js';
 
 /**
- * A claim is the statement that begins an attempt, before the call to the provider. In these tests, a process
- * loses its connection during the claim, and makes no call. PostgreSQL may still execute the claim. In the
- * end, either no row has changed, or the step waits for its next try.
+ * In these tests, a process loses its connection during a claim (the statement that begins an attempt), and
+ * makes no call. If PostgreSQL still executes the claim, the step waits for its next try. Otherwise nothing
+ * has changed.
  */
 
 /**
- * Two values of CLAIM_MAX_AGE_MS. With the long age, PostgreSQL still executes the statement after the
- * connection breaks. With the short age, PostgreSQL refuses the statement as too old.
+ * Values of CLAIM_MAX_AGE_MS. After the connection breaks, PostgreSQL still executes a claim with the long
+ * age, but refuses a claim with the short age as too old.
  */
 const PATIENT = '2000';
 const HASTY = '300';
-/** The advisory lock that the trigger {@link PAUSE_COMMITS} waits for. */
+/** The trigger PAUSE_COMMITS waits for this advisory lock. */
 const COMMITS = 715_001;
 const PAUSE_COMMITS = `
   CREATE FUNCTION pause_commits() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS
@@ -75,7 +75,6 @@ const KEY: KeyToTake = {
 };
 const WITH_KEY = { caller: aCaller(), waitMs: 0, key: KEY };
 
-/** Each statement that begins an attempt, and the situation of the onboarding before it. */
 const CLAIMS = {
   start: { situation: 'cancelled long ago, in doubt', claim: act('start') },
   'superseding start': { situation: 'otp_sent', claim: act('superseding start') },
@@ -94,10 +93,7 @@ async function lockOnboarding(id: string): Promise<void> {
   await holder.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [id]);
 }
 
-/**
- * Locks the row that the statement under test needs. The service needs the same row when it searches for the
- * attempt.
- */
+/** Locks the row that the claim and the service's search for the attempt need. */
 async function lockRow(name: ClaimName, { id, row }: Seen): Promise<void> {
   if (isStart(name)) {
     await holder.query('BEGIN');
@@ -110,17 +106,14 @@ async function lockRow(name: ClaimName, { id, row }: Seen): Promise<void> {
 
 const pauseCommits = () => holder.query(`BEGIN; SELECT pg_advisory_xact_lock(${COMMITS})`);
 
-/**
- * Inserts the idempotency key first, so that the statement under test waits for the key before it locks any
- * row.
- */
+/** Takes the idempotency key, so that the claim waits for it before it locks any row. */
 const takeKey = () =>
   holder.query(`BEGIN; INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by)
     VALUES ('default', 'r', 'k', 'other', gen_random_uuid())`);
 
 const release = () => holder.query('ROLLBACK');
 
-/** @returns the ids of the PostgreSQL backends that the backend `pid` blocks. */
+/** @returns the PostgreSQL backends that the backend `pid` blocks. */
 async function waitingFor(pid: number): Promise<number[]> {
   const rows = await watcher.query<{ pid: number }>(
     `SELECT pid FROM pg_stat_activity
@@ -134,9 +127,8 @@ const isGone = async (pid: number) =>
   (await watcher.query('SELECT 1 FROM pg_stat_activity WHERE pid = $1', [pid])).length === 0;
 
 /**
- * Starts an attempt, and cuts the connection while PostgreSQL keeps the statement waiting for a lock.
- *
- * @returns the id of the PostgreSQL backend that still runs the statement.
+ * Cuts the connection while the claim waits for a lock.
+ * @returns the PostgreSQL backend that still runs the claim.
  */
 async function giveUp(side: Side, seen: Seen, claim: Claim): Promise<number> {
   const outcome = claim(side, seen).then(
@@ -151,8 +143,8 @@ async function giveUp(side: Side, seen: Seen, claim: Claim): Promise<number> {
 }
 
 /**
- * Waits until the service's search for the attempt, too, waits for the locked row. By then, a statement with
- * the short maximum age is too old.
+ * Waits until the service's search for the attempt also waits for the locked row. By then, a claim with the
+ * short maximum age is too old.
  */
 const probeWaits = (claimPid: number) =>
   until('the probe waits for the row', async () => {
@@ -160,13 +152,11 @@ const probeWaits = (claimPid: number) =>
     return waiting.some((pid) => pid !== claimPid);
   });
 
-/** Waits until PostgreSQL has ended the statement, and the service has settled the attempt, if any. */
 async function over(side: Side, claimPid: number): Promise<void> {
   await until('PostgreSQL has ended the claim', () => isGone(claimPid));
   await side.get(LostClaims).beforeApplicationShutdown();
 }
 
-/** @returns all data that the statement under test can write. The tables contain only one subject. */
 async function standing() {
   const rows = await watcher.query('SELECT to_jsonb(o) AS row FROM onboardings o ORDER BY id');
   const events = await watcher.query(
@@ -181,10 +171,7 @@ async function standing() {
   return { rows, events, budgets, beside };
 }
 
-/**
- * Expects that the attempt has ended as not sent: the step waits for its next try, and the subject's budget
- * is not charged.
- */
+/** Expects that the step waits for its next try, and that the subject's budget is not charged. */
 async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<void> {
   const { integration, subjectKey } = seen.row;
   const store = side.get(OnboardingStore);
@@ -203,8 +190,7 @@ async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<v
   expect(events.map(({ type }) => type)).toEqual(['attempt_started', 'attempt_ended', 'retry_scheduled']);
   expect(events[1]!.data).toMatchObject({ attempt: row.attempt, class: 'not_sent', upstreamStatus: null });
   expect(events[1]!.data).not.toHaveProperty('lapsed');
-  // The budget does not count a send that was not made. It counts a verification as a wrong code until the
-  // result is known.
+  // A verification counts as a wrong code until its result is known.
   const [budget] = await watcher.query(
     `SELECT cardinality(wrong_codes) AS tries, cardinality(ARRAY(
        SELECT t FROM unnest(sends) t WHERE t > clock_timestamp() - interval '1 day')) AS sends
@@ -214,8 +200,7 @@ async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<v
 }
 
 describe('a broken connection while the statement that begins an attempt waits for a row lock', () => {
-  // A superseding start runs its statement twice, and the first run finds the live onboarding. This test is
-  // about the first run.
+  // A superseding start runs its statement twice. This test is about the first run.
   it.each(ALL)('leaves no change if the statement gets the lock too late: %s', async (name) => {
     const { situation, claim } = CLAIMS[name];
     const seen = await begin(hasty, situation);
@@ -243,8 +228,8 @@ describe('a broken connection while the statement that begins an attempt waits f
 });
 
 /**
- * Statements that wait for the idempotency key or for the superseded onboarding, before they lock their own
- * row. The service's search for the attempt waits only for that row.
+ * Claims that wait for another lock before they lock their own row. The search for the attempt waits only for
+ * that row.
  */
 const EARLY = {
   'start with a key': {
@@ -283,8 +268,7 @@ describe('a connection that breaks before a claim has locked its row', () => {
     const before = await standing();
     await hold(seen);
     const pid = await giveUp(hasty, seen, claim);
-    // The claim has not locked its row yet, so the search for the attempt waits for no lock. It finds
-    // nothing, because no attempt is written yet.
+    // The search waits for no lock and finds nothing, because the claim has not locked or written its row.
     await hasty.get(LostClaims).beforeApplicationShutdown();
     await release();
     await over(hasty, pid);

@@ -4,10 +4,7 @@ import { expect } from '@jest/globals';
 
 const isAccepted = process.env['ACCEPT_TABLES'] === '1';
 
-/**
- * A committed file in `tables`. It consists of entries, each with its title in the first line. Empty lines
- * separate them.
- */
+/** A committed file in `tables`. Empty lines separate its entries, each with its title in the first line. */
 export class RecordedTable {
   readonly #file: string;
   readonly #committed: ReadonlyMap<string, string>;
@@ -26,17 +23,15 @@ export class RecordedTable {
     this.#committed = new Map(entries.map((entry) => [titleOf(entry), entry]));
   }
 
-  /**
-   * @throws Error if the file has another entry of the same title. The error says how to accept the change.
-   */
+  /** @throws Error if the file has another entry of the same title. */
   compare(entry: string): void {
     this.#seen.set(titleOf(entry), entry);
     if (!isAccepted) this.#explained(() => expect(entry).toBe(this.#committed.get(titleOf(entry)) ?? ''));
   }
 
   /**
-   * Call this after `compare` has got all entries. It writes the file if `ACCEPT_TABLES` is set. Otherwise it
-   * fails if the titles in the file are not those of the entries.
+   * Call this after the last `compare`. It writes the file if `ACCEPT_TABLES` is set. Otherwise it fails if
+   * the file has other titles.
    *
    * @throws Error if `ACCEPT_TABLES` is set in CI
    */

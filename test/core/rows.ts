@@ -1,10 +1,7 @@
 import type { Columns, Row, StepName } from '#libs/onboarding';
 import { aRow, after } from '#libs/testing';
 
-/**
- * The times of a row that was written 30 seconds ago. A change writes other times, so a table shows which
- * times the change has written.
- */
+/** The times of a row written 30 seconds ago, so that a table shows which times a change writes. */
 const THIRTY_SECONDS_OLD: Partial<Columns> = {
   sealedDataKey: Buffer.from('key'),
   otpSentAt: after(-30_000),
@@ -14,7 +11,7 @@ const THIRTY_SECONDS_OLD: Partial<Columns> = {
   lifeEndsAt: after(86_370_000),
 };
 
-/** Values that an earlier try has left in the row. If a change clears them, the table shows it. */
+/** Values of an earlier try. If a change clears them, the table shows it. */
 export const AN_EARLIER_TRY: Partial<Columns> = {
   lastResult: {
     step: 'init-otp',
@@ -38,7 +35,7 @@ export const openAttempt = (step: StepName, attempt: number, evidence = true): R
 const SECRET = Buffer.from('sealed');
 const PENDING = { name: 'p', credentialId: 'credential-1', aaguid: '0', transports: [] };
 
-/** The columns of a row while an attempt is in flight, by step. */
+/** The columns while an attempt is in flight. */
 export const UNDER_WAY: Record<StepName, Partial<Columns>> = {
   'init-otp': {
     state: 'otp_requested',

@@ -29,13 +29,11 @@ const LARGE = [
 ];
 
 let module: TestingModule;
-/** The numbers of rows for which the test makes plans while PostgreSQL has no statistics. */
+/** The row counts for which the test makes plans while PostgreSQL has no statistics. */
 const SMALL = [0, 300, 3_000];
-/** The names of all columns of large tables. */
 let columnNames = new Set<string>();
-/** The index lookups of each plan, by number of rows and name of the statement. */
 const plansWhenSmall = new Map<string, Lookup[]>();
-/** This connection has no statement timeout, because writing so many rows takes long. */
+/** Without a statement timeout, because writing so many rows takes long. */
 let client: Client;
 beforeAll(async () => {
   module = await openWithSteps();
@@ -48,10 +46,9 @@ beforeAll(async () => {
   );
   columnNames = new Set(ofTables.map(({ name }) => name));
   const all = await statements();
-  // The tables must look as they do after the migrations: PostgreSQL has no statistics of their rows. Inside
-  // the transaction, autovacuum cannot collect new ones.
+  // After the migrations, PostgreSQL has no statistics. In a transaction, autovacuum cannot collect any.
   await client.query('BEGIN');
-  // An index on an expression has its own statistics, so these must be deleted too.
+  // An index on an expression has its own statistics.
   await client.query(
     `DELETE FROM pg_statistic WHERE starelid = ANY ($1::regclass[])
       OR starelid IN (SELECT indexrelid FROM pg_index WHERE indrelid = ANY ($1::regclass[]))`,
@@ -72,8 +69,7 @@ afterAll(async () => {
 
 async function fill(rows: number): Promise<void> {
   await client.query(`TRUNCATE ${LARGE.join(', ')} CASCADE`);
-  // Ids grow with time. Most onboardings have ended, and the hash of their timeline is stored (`anchor`).
-  // Some of the others are due, and a few are parked or have no stored hash.
+  // Most onboardings have ended and have an `anchor`. Some others are due, a few parked or without anchor.
   await client.query(`
     INSERT INTO onboardings (
       id, integration, provider, subject, subject_key, data_key_id, state, step, last_seq,
@@ -106,8 +102,7 @@ async function fill(rows: number): Promise<void> {
      SELECT integration, subject_key, 'c-' || id, id FROM onboardings WHERE state = 'completed'`,
     `INSERT INTO idempotency_keys (caller, route, key, fingerprint, onboarding_id, sealed_answer, created_at)
      SELECT 'a', 'b', id::text, 'c', id, 'd', updated_at FROM onboardings`,
-    // One operation for each 1,000 onboardings, so none for 300. Only the last operation runs, and half of
-    // its items wait.
+    // One operation for each 1,000 onboardings. Only the last one runs, and half of its items wait.
     `INSERT INTO operations (id, action, actor, via, reason, target, state, ended_at)
      SELECT id, 'resend', 'a', 'console', 'r', '{}', CASE WHEN n < ${rows} THEN 'done' ELSE 'running' END,
        CASE WHEN n < ${rows} THEN updated_at END
@@ -193,7 +188,7 @@ async function ofTheSteps(): Promise<PreparedStatement[]> {
     module.get(Credentials),
     module.get(Challenges),
   ];
-  // `mustHaveTry` throws if there are no rows. The test needs only the statement that `mustHaveTry` sends.
+  // `mustHaveTry` throws if there are no rows. The test needs only its statement.
   await budget.mustHaveTry(subject).catch(() => undefined);
   await credentials.taken('byzantine', []);
   await challenges.forget();
@@ -214,10 +209,7 @@ const OPEN = `${OPERATION}|operations_open`;
 const ITEMS = 'operation_items_pkey';
 const FUNNEL_DAYS = 'funnel_days_pkey';
 const FUNNEL_COUNTS = 'funnel_counts_pkey';
-/**
- * The indexes in each statement's generic plan. "a|b" means that PostgreSQL may use either index, because
- * both find the row.
- */
+/** The indexes in each statement's generic plan. "a|b" means either index, because both find the row. */
 const PLANS: Record<string, string[]> = {
   start: [KEY, ROW, BUDGET, PAUSES],
   claim_send: [KEY, ROW, BUDGET, PAUSES],
@@ -303,7 +295,7 @@ const PLANS: Record<string, string[]> = {
   end_system_operation: [OPEN],
   forget_operations: ['operations_ended', OPERATION, ITEMS],
 };
-/** Statements that read a whole table. They run once an hour, in the background. */
+/** Reads a whole table, once an hour in the background. */
 const READS_ALL = ['key_use'];
 
 describe('the prepared statements', () => {
@@ -329,8 +321,7 @@ describe('the prepared statements', () => {
 /** Only an operator's page uses this statement. A slow plan is acceptable until the next `ANALYZE`. */
 const MAY_VARY = new Set(['operations_of_onboarding']);
 
-// Plans from small tables matter, because a connection keeps them. The tables may grow a thousandfold before
-// PostgreSQL analyzes them again.
+// A connection keeps its plans, while tables may grow a thousandfold before PostgreSQL analyzes them.
 describe.each(SMALL)('a plan made while the tables had %i rows', (rows) => {
   it.each(Object.keys(PLANS).filter((name) => !MAY_VARY.has(name)))(
     'uses the same indexes as a plan made with full tables, and all its index columns: statement %s',

@@ -21,10 +21,10 @@ const SEED = 'stress/7';
 const SUBJECTS = 6;
 const WORKERS = 8;
 const ACTS = 2_500;
-/** After this time, a slow machine need not finish all acts, if each kind of act has succeeded once. */
+/** After this time, it is enough that each kind of act has succeeded once. */
 const ENOUGH_MS = 12_000;
 
-/** All lifetimes are short, so that some onboardings expire during the test. */
+/** Lifetimes are short, so that some onboardings expire during the test. */
 const ENV = {
   DATABASE_POOL_SIZE: '8',
   OTP_RESEND_COOLDOWN_MS: '1',
@@ -37,10 +37,7 @@ const ENV = {
   LEASE_MS: '1200',
 };
 
-/**
- * Keeps each budget row locked for a moment, before the statement takes its next lock. Otherwise statements
- * with different lock orders would rarely deadlock.
- */
+/** Keeps each budget row locked for a moment. Otherwise different lock orders would rarely deadlock. */
 const HOLD_BUDGETS = `
   CREATE FUNCTION hold_budgets() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN PERFORM pg_sleep(0.003); RETURN NEW; END';
@@ -77,7 +74,7 @@ const WEIGHTS = {
   retain: 0.2,
 };
 type Act = keyof typeof WEIGHTS;
-/** `meet` is left out, because it only runs other acts at the same time. */
+/** Without `meet`, which only runs other acts at the same time. */
 const KINDS = Object.keys(WEIGHTS).filter((act) => act !== 'meet');
 
 class Tally {
@@ -105,7 +102,7 @@ class Worker {
     const subject = this.#random.pick(subjects);
     tally.add(act);
     if (act !== 'meet') return this.#try(act, subject, tally);
-    // Prepare a new onboarding. Then start four acts at the same moment, so that they compete for locks.
+    // Four acts at the same moment compete for the locks of a new onboarding.
     await this.#try('supersede', subject, tally);
     await this.#try('settle', subject, tally);
     await Promise.all(
@@ -169,7 +166,6 @@ class Worker {
   }
 }
 
-/** @returns the subjects with two live onboardings. There must never be such a subject. */
 async function subjectsWithTwoLive(): Promise<unknown[]> {
   return watcher.query(
     `SELECT subject_key, array_agg(id) AS ids FROM onboardings WHERE NOT state = ANY ($1)

@@ -30,7 +30,7 @@ const RESULTS = [NO_RESULT, ...RESULT_CODES];
 
 /**
  * @returns the text of `tables/told.txt`: the answer to a caller that waited for a step, by the row's state
- *   and by the result in the row. This result may belong to an older step.
+ *   and by the result in the row, which may belong to an older step.
  */
 export function toldTable(): string {
   return STEPS.map((step) => {

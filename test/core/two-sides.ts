@@ -13,10 +13,7 @@ import { OnboardingCounts } from '../../libs/onboarding/src/counts/onboarding-co
 import { KeyChecks } from '../../libs/onboarding/src/upkeep/key-checks.js';
 import { RetryBudget } from '../../libs/onboarding/src/attempt/retry-budget.js';
 
-/**
- * Sets a savepoint before each statement. The service runs each statement in a transaction of its own, so a
- * failed statement must not undo the others.
- */
+/** Sets a savepoint before each statement, so that a failed statement does not undo the others. */
 class Savepoints extends PreparedStatements {
   isHeld = false;
 
@@ -37,8 +34,8 @@ class Savepoints extends PreparedStatements {
 }
 
 /**
- * The services of one process, over one connection. With `begin` and `end`, a test can put their statements
- * into one transaction.
+ * The services of one process, over one connection. `begin` and `end` put their statements into one
+ * transaction.
  */
 export class Side {
   #backend = 0;
@@ -55,7 +52,7 @@ export class Side {
     })
       .overrideProvider(PreparedStatements)
       .useFactory({ factory: (dataSource: DataSource) => new Savepoints(dataSource), inject: [DataSource] })
-      // In these tests, no call to the provider follows the statement that begins an attempt.
+      // No call to the provider follows a claim.
       .overrideProvider(FirstAttempt)
       .useValue({ runAndWait: ({ row }: { row: Row }) => Promise.resolve(row) })
       .overrideProvider(JobProducer)
@@ -101,7 +98,7 @@ export class Side {
   close = () => this.module.close();
 }
 
-/** Before the first statement commits, the second one either waits for the first, or ends (`passes`). */
+/** Before the first statement commits, the second one waits for it or ends (`passes`). */
 export type Met = 'waits' | 'passes';
 
 export class Watcher {
@@ -117,7 +114,6 @@ export class Watcher {
     return (await this.client.query(text, values)).rows as T[];
   }
 
-  /** Waits until the second statement waits for the first, or has ended. */
   async meeting(second: Side, first: Side, ended: () => boolean): Promise<Met> {
     return until<Met>('the second statement waits or ends', async () => {
       if (ended()) return 'passes';
@@ -136,7 +132,6 @@ export class Watcher {
     return Number(row!.deadlocks);
   }
 
-  /** Ends the connection of `side`, and waits until its PostgreSQL backend has ended. */
   async end(side: Side): Promise<void> {
     await this.query('SELECT pg_terminate_backend($1)', [side.backend]);
     await until('the connection has ended', async () => {

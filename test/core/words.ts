@@ -4,12 +4,12 @@ import { nextActionOf, type Row } from '#libs/onboarding';
 export interface Outcome {
   before: Row;
   after: Row;
-  /** Notes on single columns, such as a limit that PostgreSQL checks when it writes. */
+  /** Notes on columns, such as a limit that PostgreSQL checks when it writes. */
   notes?: Partial<Record<keyof Row, string>>;
   events: { type: string; actor: string; data?: Record<string, unknown> }[];
   /** Changes in other tables, such as budgets and credentials. */
   limits: string[];
-  /** The failure class of the attempt, or `ok`. The printed data of an event does not repeat this class. */
+  /** The failure class of the attempt, or `ok`. The printed events do not repeat it. */
   class?: string;
   also?: (string | null)[];
 }
@@ -51,7 +51,7 @@ const SEALED = [
   'sealedContact',
 ] as const;
 
-/** The printed columns, in this order. The state is not among them, because it has its own line. */
+/** The printed columns, in this order. The state has its own line. */
 const WORDS: Partial<Record<Member, Word>> = {
   caller: plain,
   integration: plain,
@@ -100,7 +100,6 @@ function rowWords(outcome: Outcome): string {
   return words.join(', ') || 'unchanged';
 }
 
-/** @returns the printed text: first state and next action, then row, events and limits on a line each. */
 export function outcomeWords(outcome: Outcome): string {
   const { after, events, limits, also = [] } = outcome;
   const head = [stateOf(after), nextActionOf(after).type, ...also.filter((each) => each)];
@@ -130,8 +129,8 @@ export const folded = (line: string) => line.replaceAll(/(.{70,106}(?:[,;]| \|))
 type Group = Record<string, Set<string>>;
 
 /**
- * Combines cells with the same text into entries. An entry has a list of values for each dimension, and
- * contains the cells of all combinations of these values.
+ * Combines cells of the same text. An entry has values for each dimension, and stands for all their
+ * combinations.
  *
  * @param dimensions all values of each dimension; a dimension that makes no difference is not printed
  */
@@ -198,7 +197,6 @@ function plain(value: unknown): string {
 
 const signed = (by: number) => (by < 0 ? String(by) : `+${by}`);
 
-/** @returns `this`, `next` or `earlier`: how the number of an attempt compares with `before.attempt`. */
 function nth(number: number | null, { before }: Outcome): string {
   if (number === null) return 'none';
   const by = number - before.attempt;
@@ -215,7 +213,7 @@ function result(value: Row['lastResult'] | Row['failure']): string {
   return `${value.code} of ${value.step}${more.length > 0 ? ` (${more.join(', ')})` : ''}`;
 }
 
-/** @returns the events as text. It contains an event's actor only if the previous event has another one. */
+/** @returns the events as text, with an event's actor only if it differs from the previous one. */
 function eventsWords(outcome: Outcome): string {
   const { events } = outcome;
   return events
@@ -226,7 +224,7 @@ function eventsWords(outcome: Outcome): string {
     .join('; ');
 }
 
-/** @returns an event's text: type and data, without free text and without members that every event has. */
+/** @returns an event's type and data, without free text and without members that every event has. */
 function eventWords({ type, data = {} }: Outcome['events'][number], outcome: Outcome): string {
   const words = Object.entries(data)
     .filter(([name]) => !['step', 'durationMs', 'detail', 'headersSeen'].includes(name))

@@ -4,13 +4,12 @@ import type { Interface, Operation } from '../support/drivers/interface.js';
 import { ODD_TEXTS, ODD_VALUES, type Values } from '../support/drivers/values.js';
 
 export interface FuzzRequest {
-  /** The operation in the OpenAPI document; null if the request matches no operation. */
+  /** Null if the request matches no operation of the OpenAPI document. */
   operation: Operation | null;
   method: string;
   path: string;
   headers: Record<string, string>;
   body?: string | Buffer;
-  /** The user of the onboarding that the request is about, if known. */
   someone?: Someone;
   tricks: string[];
 }
@@ -33,7 +32,7 @@ const IDS = [
 type Trick = (request: FuzzRequest, random: SeededRandom) => void;
 
 const parsed = (request: FuzzRequest): Record<string, unknown> | null => {
-  // Leave out the body DEEP: JSON.parse can read it, but JSON.stringify fails on the result.
+  // JSON.parse can read the body DEEP, but JSON.stringify fails on the result.
   if (typeof request.body !== 'string' || request.body.includes(DEEP.slice(0, 100))) return null;
   try {
     const body: unknown = JSON.parse(request.body);
@@ -44,7 +43,7 @@ const parsed = (request: FuzzRequest): Record<string, unknown> | null => {
 };
 const rewritten = (request: FuzzRequest, body: unknown) => (request.body = JSON.stringify(body));
 
-/** @returns a random member of the body, at any depth. */
+/** @returns a random member, at any depth. */
 function anywhere(
   body: Record<string, unknown>,
   random: SeededRandom,
@@ -183,7 +182,7 @@ const TRICKS: Record<string, Trick> = {
     void (request.path += `?${random.pick(['%', '&&=', 'limit=%zz', 'a=b=c', 'limit=1&limit=2', '?', ';'])}`),
 };
 
-/** Ways to send a request that the OpenAPI document does not describe. */
+/** Requests that the OpenAPI document does not describe. */
 const STRAYS: Record<string, Trick> = {
   method: (request, random) => {
     const others = ['PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'QUERY'].filter(
@@ -211,10 +210,7 @@ const STRAYS: Record<string, Trick> = {
     ])),
 };
 
-/**
- * Makes three kinds of requests: the next step of an onboarding, random values that the schemas allow, and
- * invalid requests.
- */
+/** Makes next steps of onboardings, random values that the schemas allow, and invalid requests. */
 export class Requests {
   readonly #ids = new Map<string, string[]>();
 
@@ -238,7 +234,7 @@ export class Requests {
     this.#authorization = authorization;
   }
 
-  /** Remembers an id, so that later requests use it. @param kind the path before the id. */
+  /** Remembers an id for later requests. @param kind the path before the id. */
   learn(kind: string, id: string): void {
     const known = this.#ids.get(kind) ?? [];
     this.#ids.set(kind, known);
@@ -266,7 +262,6 @@ export class Requests {
     request.tricks.push(name);
   }
 
-  /** @returns the next request of a caller whose user goes through an onboarding. */
   #lived(): FuzzRequest {
     const { someone, call } = this.#calls.next();
     if (someone.id) this.learn(kindOf(call.route), someone.id);

@@ -1,11 +1,7 @@
 /**
- * Makes random requests from the service's OpenAPI document, sends them, and checks each answer against the
- * document.
+ * Sends random requests made from the service's OpenAPI document, and checks each answer against it.
  *
  *   npm run test:fuzz -- [--seed S] [--requests N] [--parallel N]
- *
- * The service runs in this process and listens on a real port. PostgreSQL, Redis and the sandbox are real
- * too.
  */
 import { Agent, request as httpRequest } from 'node:http';
 import { flagsOrExit } from '#launcher/flags';
@@ -35,16 +31,16 @@ const flags = flagsOrExit(
 );
 const { requests: total, parallel } = flags;
 
-/** In a run of this many requests or more, each route must accept at least one request and refuse one. */
+/** From this many requests on, each route must accept at least one and refuse one. */
 const MANY = 10_000;
 
 /** This route need not accept a request, because most operations end before they can be aborted. */
 const ABORT = '/v1/operations/{id}/abort';
 
 const findings = new Findings();
-/** The number of requests that Node.js refused to send. */
+/** How many requests Node.js refused to send. */
 let unsent = 0;
-/** For each route: how often it answered with each status. */
+/** How often each route answered with each status. */
 const answers = new Map<string, Map<number, number>>();
 
 say(`fuzzing with --seed ${flags.seed} --requests ${total}`);
@@ -57,11 +53,11 @@ async function run(servers: Servers, random: SeededRandom): Promise<void> {
     env: (sandbox) => ({
       ...envOf(servers, sandbox),
       LOG_LEVEL: 'fatal',
-      // With shorter timeouts, the service on a busy machine would answer that the database takes too long.
+      // With shorter timeouts, the service on a busy machine would report a slow database.
       CALL_TIMEOUT_MS: '9000',
       CLAIM_MAX_AGE_MS: '8000',
       LEASE_MS: '20000',
-      // Event streams must end soon, because the run reads each answer completely.
+      // Short, because the run reads each event stream to its end.
       EVENTS_POLL_MS: '5',
       EVENTS_STREAM_LIFE_MS: '50',
     }),
@@ -82,8 +78,7 @@ async function run(servers: Servers, random: SeededRandom): Promise<void> {
     random.stream('requests'),
     `Bearer ${SETTINGS.API_KEY}`,
   );
-  // Let requests pause this integration, which parks steps. Without a parked step, the service would refuse
-  // each retry of this run.
+  // A pause of this integration parks steps. Without a parked step, each retry would be refused.
   requests.learn('/v1/integrations', 'byzantine');
   const agent = new Agent({ keepAlive: true, maxSockets: parallel });
   await callInAnyWeather(
@@ -117,13 +112,12 @@ async function make(
   try {
     answer = await send(url, agent, request);
   } catch (error) {
-    // Node.js refuses to send some malformed requests. The run sends such requests as raw bytes at the end.
+    // Node.js refuses some malformed requests. The run sends such requests as raw bytes at the end.
     if ((error as NodeJS.ErrnoException).code?.startsWith('ERR_')) {
       unsent += 1;
       return;
     }
-    // The service may answer and close the connection before it has read a large body. The sender may then
-    // lose the answer.
+    // The service may answer and close before it has read a large body, and the answer may be lost.
     if (
       request.tricks.includes('large body') &&
       /ECONNRESET|EPIPE/.test(String((error as NodeJS.ErrnoException).code))
@@ -162,7 +156,7 @@ function learn(
 
 function send(url: string, agent: Agent, { method, path, headers, body }: FuzzRequest): Promise<Answer> {
   const { hostname, port } = new URL(url);
-  // Without content-length, the service would read the body of a GET or DELETE as the next request.
+  // Without content-length, the body of a GET or DELETE would be read as the next request.
   const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
   return new Promise((resolve, reject) => {
     const sent = httpRequest(
@@ -186,8 +180,7 @@ function send(url: string, agent: Agent, { method, path, headers, body }: FuzzRe
 }
 
 /**
- * Checks that each raw request gets at most one answer, and that this answer is a 4xx.
- *
+ * Expects at most one answer to each raw request: a 4xx.
  * @returns the number of raw requests.
  */
 async function smuggle(url: string): Promise<number> {
@@ -214,7 +207,7 @@ function report(described: Interface, smuggled: number, seconds: number): void {
     const by = [...statuses].sort(([a], [b]) => a - b).map(([status, n]) => `${status} ${n}`);
     say(`  ${name}: ${by.join(', ')}`);
   }
-  // A route that accepted no request, or refused none, was not tested enough.
+  // A route that accepted or refused no request was not tested enough.
   for (const { method, route } of described.operations) {
     const statuses = [...(answers.get(`${method} ${route}`)?.keys() ?? [])];
     if (made >= MANY && route !== ABORT && !statuses.some((status) => status < 300))

@@ -3,10 +3,7 @@ import { connect } from 'node:net';
 const CRLF = '\r\n';
 const lines = (...all: string[]) => all.join(CRLF);
 
-/**
- * Requests that two parsers may read differently (RFC 9112 §6 and §11.2). The service must give at most one
- * answer to each.
- */
+/** Requests that two parsers may read differently (RFC 9112 §6 and §11.2). Each may get only one answer. */
 export const SMUGGLED: Record<string, string> = {
   'two lengths': lines(
     'POST /v1/onboardings HTTP/1.1',
@@ -102,9 +99,7 @@ export const SMUGGLED: Record<string, string> = {
 };
 
 /**
- * Sends these bytes unchanged.
- *
- * @returns the status of each answer, once the service has closed the connection or been silent for
+ * @returns the status of each answer, after the service has closed the connection or been silent for
  *   `silenceMs`.
  */
 export function sendRaw(url: string, bytes: string, silenceMs = 300): Promise<number[]> {

@@ -3,15 +3,12 @@ import type { AppProcess } from '../support/app-process.js';
 import { ORIGIN, RP_ID, Story } from '../support/story.js';
 import { createPasskey } from '../../tools/passkey.js';
 
-/** By default, one user may submit passkeys this many times in a minute. */
+/** The default limit for one user in a minute. */
 const SUBMISSIONS = 60;
 const SUBMISSIONS_PER_ONBOARDING = 5;
 const PASSKEYS = 10;
 const AT_MOST_MS = 100;
-/**
- * Other work on the machine, or code that is not compiled yet, also blocks the event loop. Therefore the test
- * takes the best of several floods.
- */
+/** The best of several floods counts, because other work and uncompiled code also block the event loop. */
 const FLOODS = 4;
 
 let story: Story;
@@ -22,16 +19,13 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/**
- * @returns the longest time for which the event loop was blocked since the last call, in ms. Each request to
- *   `/metrics` resets this time.
- */
+/** @returns the longest block of the event loop since the last call, because each read resets the metric. */
 async function longestBlockMs(): Promise<number> {
   const text = await (await fetch(`${service.url}/metrics`)).text();
   return Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(text)?.[1]) * 1_000;
 }
 
-/** @returns passkeys whose attestation statements contain this number of empty maps. Each map is one byte. */
+/** @param maps the number of empty maps in each attestation statement, of one byte each. */
 async function heavyPasskeys(id: string, maps: number): Promise<object[]> {
   const challenge = await story.challenge(id);
   const statement = new Map([['x', Array.from({ length: maps }, () => new Map())]]);
@@ -42,15 +36,12 @@ async function heavyPasskeys(id: string, maps: number): Promise<object[]> {
   }));
 }
 
-/**
- * @returns the longest time for which the event loop was blocked while one user submitted as much as the
- *   limits allow.
- */
+/** @returns the longest block of the event loop while one user submits as much as the limits allow. */
 async function flood(maps: number): Promise<number> {
   const onboardings = await Promise.all(
     Array.from({ length: SUBMISSIONS / SUBMISSIONS_PER_ONBOARDING }, () => story.verified()),
   );
-  // Make the passkeys before the measurement, because this work keeps the process busy.
+  // Before the measurement, because this keeps the process busy.
   const submissions = await Promise.all(
     onboardings.map(async ({ id }) => ({
       path: `/v1/onboardings/${id}/authenticators`,

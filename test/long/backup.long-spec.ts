@@ -13,11 +13,11 @@ import { Story } from '../support/story.js';
 
 jest.setTimeout(180_000);
 
-/** A PostgreSQL server, with `pg_dump` and other programs of a suitable version. */
+/** A PostgreSQL server with programs of a suitable version, such as `pg_dump`. */
 interface Server {
-  /** The server's URL for the service and for this test. */
+  /** For the service and for this test. */
   url: string;
-  /** The server's URL for `pg_dump` and the other programs. */
+  /** For `pg_dump` and the other programs. */
   urlOfPrograms: string;
   folder: string;
   run(program: string, ...args: string[]): Promise<string>;
@@ -53,7 +53,7 @@ async function inContainer(image: string): Promise<Server | undefined> {
   };
 }
 
-/** Uses the PostgreSQL of this run. @returns undefined if `pg_dump` on the PATH is missing or older. */
+/** @returns the PostgreSQL of this run; undefined if `pg_dump` on the PATH is missing or older. */
 async function onThisMachine(): Promise<Server | undefined> {
   const exec = promisify(execFile);
   const url = await testDatabaseUrl();
@@ -98,7 +98,7 @@ function backups({ url: sourceUrl, urlOfPrograms, folder, run, stop }: Server): 
   const psql = (to: string, name: string) =>
     run('psql', '-v', 'ON_ERROR_STOP=1', '-q', '-d', to, '-f', `${folder}/${name}`);
 
-  /** Creates an empty database whose owner is not a superuser. */
+  /** Creates a database whose owner is not a superuser. */
   async function create(name: string) {
     const full = `${source}_${name}`;
     await sql(sourceUrl, `CREATE DATABASE ${escapeIdentifier(full)} OWNER ${owner} TEMPLATE template0`);

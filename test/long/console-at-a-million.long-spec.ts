@@ -18,23 +18,22 @@ jest.setTimeout(1_200_000);
 
 const ROWS = 1_000_000;
 const DAYS = 10;
-/** A page shows the timeline of at most one onboarding. So only the onboardings of a few days have events. */
+/** A page shows at most one timeline, so a few days with events are enough. */
 const DAYS_WITH_EVENTS = 3;
 const JOBS = 100_000;
 const RUNS = 200;
 const ROUNDS = 3;
-/** The longest time that a page may take (99th percentile), on two CPU cores. */
+/** The 99th percentile of a page's time, on two CPU cores. */
 const MOST_MS = 150;
-/** The longest time that `/metrics` may take (99th percentile), while the onboardings are counted. */
+/** The 99th percentile of the time of `/metrics`, while the onboardings are counted. */
 const MOST_SCRAPE_MS = 100;
 
 const DAY_MS = 86_400_000;
 const FIRST_MS = (Math.floor(Date.now() / DAY_MS) - DAYS + 1) * DAY_MS;
 
 /**
- * Inserts the onboardings of ten days, as after a long outage. 91% have ended, some of them with an
- * unresolved attempt. 30 000 wait for a retry, 20 000 are parked, 10 000 have an unknown outcome, and 30 000
- * wait for the user.
+ * As after a long outage: 91% have ended, some with an unresolved attempt, 30 000 wait for a retry, 20 000
+ * are parked, 10 000 have an unknown outcome, and 30 000 wait for the user.
  */
 const FILL = `
   INSERT INTO onboardings (id, created_at, caller, integration, provider, subject, subject_key, external_ref,
@@ -119,7 +118,7 @@ async function percentilesOf(call: (run: number) => Promise<unknown>): Promise<[
   return [times[RUNS / 2]!, times[Math.floor(RUNS * 0.99)]!];
 }
 
-/** Measures again if the calls were slow, because other tests may have kept the machine busy. */
+/** Measures slow calls again, because other tests may have kept the machine busy. */
 async function expectQuick(
   name: string,
   call: (run: number) => Promise<unknown>,
@@ -136,7 +135,7 @@ const idOf = (n: number) =>
 const someRow = (run: number) => (run * 4_987) % ROWS;
 const nameOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 
-/** Each read uses a new view, because a view caches its answer for a second. */
+/** With a new view for each read, because a view caches its answer for a second. */
 const readNow = () =>
   new NowView(
     views.get(PreparedStatements),
@@ -165,7 +164,7 @@ describe('the funnel of a million onboardings', () => {
       'SELECT day::text, took_ms AS took FROM funnel_counts ORDER BY day',
     );
     for (const { day, took } of rows) tell(`funnel: ${day} took ${Math.round(took)} ms`);
-    // Adds more days, as if the service had run for more than a year.
+    // The service seems to have run for more than a year.
     await client.query(`INSERT INTO funnel_days
       SELECT day - n * 10, integration, started, code_sent, verified, registered, live, endings, times
       FROM funnel_days, generate_series(1, 39) n`);
@@ -223,7 +222,7 @@ describe('with a hundred thousand jobs', () => {
         })),
       );
     }
-    // Each read uses a new watch, because a watch caches its answer for a second.
+    // A watch caches its answer for a second.
     await expectQuick('queues', async () => {
       const read = await new QueueWatch(views.get(Queues), new Health(), new Metrics()).read();
       expect(read.queues.find(({ name }) => name === 'steps')).toMatchObject({ waiting: JOBS / 2 });
@@ -237,7 +236,7 @@ describe('with a hundred thousand jobs', () => {
 
 describe('while a million onboardings are counted', () => {
   it('a scrape of the metrics of each process is quick', async () => {
-    // Pause all integrations, because the parked onboardings have no secrets for a call.
+    // No calls, because the parked onboardings have no secrets for them.
     await client.query(`INSERT INTO integration_pauses (integration, actor, reason)
       SELECT name, 'test', 'no calls' FROM unnest(ARRAY['byzantine', 'turnkey', 'auth-proxy']) AS name`);
     const roles = ['onboarding', 'worker', 'console'] as const;
@@ -263,7 +262,6 @@ describe('while a million onboardings are counted', () => {
   });
 });
 
-/** @returns the parts of the table that have been counted, each with its size and its counting time. */
 async function counts(): Promise<{ part: string; took: number; count: number }[]> {
   const { rows } = await client.query(
     `SELECT part, took_ms AS took, (SELECT sum((each ->> 'count')::int)::int

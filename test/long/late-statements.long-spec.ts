@@ -14,10 +14,10 @@ type Headers = Record<string, string>;
 /** A command, the state that it needs, and the SQL that the pooler holds back. */
 interface Late {
   from: Situation | 'nothing' | 'cancelled';
-  /** Prepares the onboarding. @returns a function that sends the command. */
+  /** @returns a function that sends the command. */
   prepare(brought: Brought): Promise<(headers: Headers) => Promise<Answer>>;
   write: RegExp;
-  /** The status of the answer when the same command is sent again. */
+  /** The status when the same command is sent again. */
   again: number;
 }
 
@@ -25,7 +25,7 @@ const CHANGE = /UPDATE onboardings o SET/;
 
 let story: Story;
 let proxy: TcpProxy;
-/** A client that occupies the pooler's only connection to PostgreSQL. */
+/** Occupies the pooler's only connection to PostgreSQL. */
 let holder: Client;
 /** A client of the pooler's admin console. */
 let pooler: Client;
@@ -173,14 +173,14 @@ function keep(write: RegExp): Promise<unknown[]> {
   });
 }
 
-/** Lets the pooler forward all statements that it holds, and waits until PostgreSQL has executed them. */
+/** Waits until PostgreSQL has executed all statements that the pooler held. */
 async function letGo(): Promise<void> {
   await holder.query('COMMIT');
   await until('the pooler keeps nothing', async () => {
     const { rows } = await pooler.query<{ cl_waiting: string }>('SHOW POOLS');
     return rows.every(({ cl_waiting }) => Number(cl_waiting) === 0);
   });
-  // The pooler has only one connection, so PostgreSQL executes this statement after the held statements.
+  // The pooler has only one connection, so this statement comes last.
   await holder.query('SELECT 1');
 }
 
@@ -234,7 +234,7 @@ describeWithPgBouncer('a statement that a pooler holds for too long', () => {
     const kept = keep(/attempt_ended/);
     const verified = story.verify(id, story.code(subject));
     await kept;
-    // This read waits in the same pooler. When it has timed out, the earlier statement has timed out too.
+    // This read waits behind the earlier statement, so both have timed out.
     expect(await story.get(id)).toMatchObject({ status: 503 });
     await letGo();
 

@@ -14,7 +14,7 @@ jest.setTimeout(240_000);
 
 /** Each outage must be visible within this time. */
 const AT_MOST_S = 15;
-/** The table in docs/operations/outages.md is true for the default values of these settings. */
+/** The table in docs/operations/outages.md holds for the defaults of these settings. */
 const AS_BY_DEFAULT = new Set([
   'RETRY_FLOOR_MS',
   'RETRY_BASE_MS',
@@ -114,10 +114,7 @@ const metricsAt = async (role: Role): Promise<string> => {
   return answer ? answer.text() : '';
 };
 
-/**
- * Whether the log still reports an outage. The tests wait for the end of the outage in the log too, because
- * `/health/ready` reports it a little earlier.
- */
+/** `/health/ready` reports the end of an outage a little earlier than the log. */
 const logsTrouble = ({ said }: AppProcess) =>
   said.lastIndexOf('byzantine is degraded') > said.lastIndexOf('byzantine is in order again');
 
@@ -131,7 +128,7 @@ const untilWell = async () => {
   }
 };
 
-/** Makes four calls, because the service reports an outage after three consecutive failures. */
+/** Four calls, because the service reports an outage after three consecutive failures. */
 const callProvider = async () => {
   for (let n = 0; n < 4; n++) {
     const { status } = await story.start(story.newSubject(), {}, { prefer: 'wait=0' });
@@ -145,7 +142,7 @@ const fault = async (what: { status?: number; delayMs?: number }) => {
 };
 const noFault = async () => story.sandbox.control.removeFaults();
 
-/** Waits until all slow calls have ended, so that they do not count for the next outage. */
+/** Slow calls must not count for the next outage. */
 async function slowCallsEnded(): Promise<void> {
   const waiting = () => story.call<{ items: object[] }>('GET', '/v1/onboardings?state=otp_requested');
   await until('no call is under way', async () => (await waiting()).body.items.length === 0);
@@ -231,7 +228,7 @@ const OUTAGES: Record<string, { gone?: Role; begin: () => Promise<unknown>; end:
   },
 };
 
-/** Lists the signs of an outage that this row of the table promises, but the processes do not show yet. */
+/** @returns the signs of an outage that the row promises, but that are not shown yet. */
 async function missing(row: Row, said: Record<Role, number>, gone?: Role): Promise<string[]> {
   const others = ROLES.filter((role) => role !== gone);
   const found = await Promise.all([
@@ -260,7 +257,7 @@ async function missingAt(role: Role, row: Row, from: number): Promise<string[]> 
   return found.map((what) => `${role}: ${what}`);
 }
 
-/** Waits until the console's first page shows the outage, because the page may be a second old. */
+/** The console's first page may be a second old. */
 async function consoleSays(row: Row): Promise<void> {
   const [code] = codes(row.console);
   const [, check = '', words = ''] = codes(row.ready);

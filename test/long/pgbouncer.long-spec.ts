@@ -87,7 +87,7 @@ describeWithPgBouncer('PgBouncer and DATABASE_POOLER', () => {
       runStories({
         GANGWAY_TEST_POOLER: pooler,
         GANGWAY_TEST_POOLER_PORT: String(port),
-        // Give these tests databases of their own, which are dropped when the whole test run ends.
+        // Databases for these tests, which are dropped at the end of the whole run.
         GANGWAY_TEST_RUN: `${process.env['GANGWAY_TEST_RUN']}${mode[0]}`,
       }),
     );

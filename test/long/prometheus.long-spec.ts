@@ -30,7 +30,7 @@ const FOLDER = join(OBSERVABILITY, 'prometheus');
 describeWithPrometheus('promtool', () => {
   it('promtool accepts the rules and the configuration', () => {
     promtool(['check', 'rules', RULES]);
-    // Check only the syntax, because the files that the configuration names exist only in the container.
+    // Check only the syntax: the files that the configuration names exist only in the container.
     promtool(['check', 'config', '--syntax-only', join(FOLDER, 'prometheus.yml')]);
   });
 
@@ -56,15 +56,11 @@ describeWithPrometheus('promtool', () => {
 const AS_BY_DEFAULT = ['RETRY_FLOOR_MS', 'RETRY_BASE_MS', 'BREAKER_CALLS', 'RETRY_BUDGET_BURST'];
 const FASTER = 10;
 /**
- * These alerts may fire until the end of the test. On a busy machine, the event loop lags and scrapes fail.
- * The alert for an unknown refusal fires for an hour.
+ * On a busy machine, lag and failed scrapes may keep the first two firing. UnknownRefusals fires for an hour.
  */
 const NOT_EXPECTED_TO_END = new Set(['EventLoopLag ticket', 'ServiceDown page', 'UnknownRefusals ticket']);
 
-/**
- * @returns the rules, with all times divided by ten: `for`, ranges and offsets. Ages that Gangway measures in
- *   seconds are unchanged.
- */
+/** Divides `for`, ranges and offsets by ten, but not the ages in seconds that Gangway measures. */
 function faster(rules: string): string {
   const units: Record<string, number> = { s: 1, m: 60, h: 3_600 };
   const short = (amount: string, unit: string) => `${Math.ceil((Number(amount) * units[unit]!) / FASTER)}s`;
@@ -74,10 +70,10 @@ function faster(rules: string): string {
   );
 }
 
-/** Names that prom-client and OpenTelemetry chose. They do not follow all of promtool's rules. */
+/** Names from prom-client and OpenTelemetry, which break some of promtool's rules. */
 const NOT_OURS = /^(?:# (?:HELP|TYPE) )?(?:nodejs_|process_|db_client_connection_count)/;
 
-/** Labels without values in this test: those for providers with TLS, and those that Prometheus adds. */
+/** Labels without values in this test: `kind` needs a provider with TLS, and Prometheus adds the others. */
 const NOT_HERE = new Set(['kind', 'alertstate', 'severity']);
 
 const nameOf = ({ labels }: ActiveAlert) => `${labels['alertname']} ${labels['severity']}`;
@@ -107,12 +103,12 @@ describeWithPrometheus('a real Prometheus', () => {
     await story?.end();
   });
 
-  /** The alerts that have fired since {@link begin}, with the seconds after which each fired and ended. */
+  /** The alerts that have fired since {@link begin}, by name and severity. */
   let seen: Map<string, { firesAfterS: number; text: string; endsAfterS: number | null }>;
   let beganAt: number;
   const sinceS = () => Math.round((performance.now() - beganAt) / 1_000);
 
-  /** Waits until `holds` is true for the names of the firing alerts. */
+  /** Waits until `holds` accepts the names of the firing alerts, and records these alerts in `seen`. */
   const watch = (what: string, holds: (firing: string[]) => boolean, withinMs: number) =>
     until(
       what,
@@ -148,7 +144,6 @@ describeWithPrometheus('a real Prometheus', () => {
     for (const { status } of await Promise.all(starts)) expect(status).toBe(202);
   };
 
-  /** Prints when each alert fired and ended, and checks the texts that a person would get. */
   const told = (outage: string) => {
     const lines = [...seen].map(
       ([name, { firesAfterS, endsAfterS }]) =>
@@ -209,7 +204,7 @@ describeWithPrometheus('a real Prometheus', () => {
 
   it('Prometheus has reached each process in most scrapes', async () => {
     const [share] = await prometheus.query('min(avg_over_time(up[5m]))');
-    // The worker was down for a while, because an earlier test killed it.
+    // An earlier test killed the worker for a while.
     expect(share).toBeGreaterThan(0.7);
   });
 

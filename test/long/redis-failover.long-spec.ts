@@ -56,7 +56,7 @@ describe('a failover between two Redis servers behind a proxy that keeps connect
   const lines = (app: AppProcess) =>
     app.said.split('\n').filter((line) => /"level":"?(warn|40|error|50)/.test(line));
 
-  /** Makes `to` the master, and `from` its replica. The proxy still leads to `from`. */
+  /** Makes `to` the master of `from`. The proxy still leads to `from`. */
   async function failOver(from: PrivateRedis, to: PrivateRedis): Promise<void> {
     await to.admin.replicaof('NO', 'ONE');
     await from.admin.replicaof('127.0.0.1', to.port);

@@ -21,7 +21,7 @@ const COPIED = [
 ];
 let home: string;
 
-/** Makes a folder that looks like a clone of this project, with the same build. */
+/** Copies this checkout, with its build. */
 function folder(name: string): string {
   const path = join(home, name);
   for (const entry of COPIED) {
@@ -54,7 +54,6 @@ async function start(path: string) {
   return { code, said: launched.said };
 }
 
-/** Runs a command in a shell that has loaded the addresses of this folder's servers. */
 async function inShell(path: string, command: string) {
   const gangway = `gangway() { '${process.execPath}' tools/gangway.mjs cli "$@"; }`;
   return promisify(execFile)('bash', ['-c', `${gangway}; eval "$(gangway env)"; ${command}`], {

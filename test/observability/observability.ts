@@ -58,7 +58,7 @@ export function dashboardExpressions(): { at: string; expr: string }[] {
   ]);
 }
 
-/** @returns the series that Prometheus gets from our processes, each with the labels that it may have. */
+/** @returns each series that Prometheus has, with the labels that it may have. */
 export function knownSeries(): Map<string, Set<string>> {
   const known = new Map<string, Set<string>>();
   const add = (name: string, labels: readonly string[]) =>

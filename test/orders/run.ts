@@ -1,9 +1,9 @@
 /**
- * Calls the service in a random order. Checks each answer, and finally checks every timeline.
+ * Calls the service in a random order. Checks each answer, and finally every timeline.
  *
  *   npm run test:orders -- [--seed S] [--calls N] [--people N] [--parallel N]
  *
- * The service runs in this process, with a real PostgreSQL and Redis. The sandbox is the provider and
+ * The service runs in this process, with a real PostgreSQL and Redis. The provider is a sandbox that
  * sometimes fails.
  */
 import { setTimeout as pause } from 'node:timers/promises';
@@ -39,7 +39,7 @@ const values = flagsOrExit(
 );
 const { calls } = values;
 
-/** All lifetimes are a few seconds, so that some onboardings expire during the run. */
+/** Lifetimes of a few seconds, so that some onboardings expire during the run. */
 const ENV = {
   CALL_TIMEOUT_MS: '1200',
   CLAIM_MAX_AGE_MS: '1100',
@@ -59,10 +59,7 @@ const ENV = {
   ONBOARDING_LIFE_MS: '12000',
 };
 const SETTLE_MS = 30_000;
-/**
- * This run breaks these rules on purpose, because it sends a code twice, and resolves unknown outcomes
- * without a look at the provider.
- */
+/** Rules that this run breaks on purpose: it sends codes twice, and resolves unknown outcomes blindly. */
 const NOT_KEPT = ['I3', 'I10'];
 
 const findings = new Findings();
@@ -145,7 +142,7 @@ async function make(world: World, described: Interface, orders: RandomCalls): Pr
           text,
         });
   if (fault) findings.add(fault, `${JSON.stringify(call).slice(0, 600)} → ${text.slice(0, 600)}`);
-  // The subject may request or try no more codes today, so a new user takes its place.
+  // This user may request or try no more codes today.
   if (code === 'otp_send_limit' || (code === 'otp_locked' && statusCode === 429)) orders.replace(someone);
   else if (statusCode < 300 && method === 'POST') orders.learn(someone, route, answer!);
 }

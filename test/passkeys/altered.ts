@@ -13,7 +13,6 @@ export function altered(
   return passkey;
 }
 
-/** @param change gets the valid client data, and returns other client data as text or bytes. */
 export const withClientData = (
   honest: PasskeyOptions,
   change: (data: Record<string, unknown>) => string | Uint8Array,
@@ -23,7 +22,6 @@ export const withClientData = (
     response.clientDataJSON = base64url(change(JSON.parse(text) as Record<string, unknown>));
   });
 
-/** @param change gets the valid attestation object, and returns another one. */
 export const withAttestation = (
   honest: PasskeyOptions,
   change: (object: Buffer) => Uint8Array,
@@ -42,7 +40,6 @@ export const withMembers = (
     return encode(members);
   });
 
-/** @param change gets the valid authenticator data, and returns other data. */
 export const withAuthenticatorData = (
   honest: PasskeyOptions,
   change: (data: Buffer) => Uint8Array,

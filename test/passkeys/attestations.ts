@@ -12,11 +12,11 @@ import {
 import { enumerated, int, octets, oid, seq, set, tagged, utf8 } from './der.js';
 
 export interface StatementLies {
-  /** The root authority to use instead of {@link ROOT}. */
+  /** Replaces {@link ROOT}. */
   root?: Authority;
   leaf?: Partial<CertificateOptions>;
   chain?: (leaf: Buffer) => Buffer[];
-  /** A wrong hash, which the statement signs or contains instead of the hash of the client data. */
+  /** Replaces the hash of the client data in the statement. */
   clientDataHash?: Buffer;
   statement?: [string, Cbor][];
   key?: KeyPair;
@@ -25,8 +25,8 @@ export interface StatementLies {
 type KeyPair = ReturnType<typeof keyPair>;
 
 /**
- * The root authority of all statements in this file. For android-key, android-safetynet and apple, tests must
- * make the verifier trust it.
+ * The root of all statements in this file. For android-key, android-safetynet and apple, tests must make the
+ * verifier trust it.
  */
 export const ROOT = authority();
 
@@ -36,7 +36,7 @@ const asSigned = ({ authenticatorData, clientDataHash }: Attestable, lies: State
 
 interface Certified {
   x5c: Buffer[];
-  /** The private key of the leaf certificate. */
+  /** The leaf certificate's key. */
   privateKey: KeyObject;
 }
 
@@ -68,8 +68,8 @@ export const packed =
   };
 
 /**
- * Makes a `tpm` attestation (WebAuthn Level 3 §8.3). The TPM signs a structure that contains the passkey's
- * key and a hash of this registration (TPM 2.0 part 2, §10.12 and §12.2).
+ * Makes a `tpm` attestation (WebAuthn Level 3 §8.3). The TPM signs the passkey's key and a hash of the
+ * registration (TPM 2.0 part 2, §10.12 and §12.2).
  */
 export const tpm =
   (lies: StatementLies & { nameAlg?: string } = {}): Attest =>
@@ -97,16 +97,13 @@ export const tpm =
     return { fmt: 'tpm', statement: statementOf({ ver: '2.0', alg: -7, x5c, sig, certInfo, pubArea }, lies) };
   };
 
-/** Writes the length before the value. @param value bytes, or base64url text. */
+/** Puts the length before the value, which is bytes or base64url. */
 function sized(value: string | Buffer): Buffer {
   const bytes = typeof value === 'string' ? Buffer.from(value, 'base64url') : value;
   return Buffer.concat([Buffer.of(bytes.length >> 8, bytes.length & 0xff), bytes]);
 }
 
-/**
- * Android's authorization list of a key: the purposes (tag 1), whether all apps may use the key (600), and
- * where the key comes from (702).
- */
+/** Android's authorization list of a key: purposes (tag 1), use by all apps (600), and origin (702). */
 export interface Authorizations {
   purposes?: number[];
   allApplications?: boolean;
@@ -126,13 +123,10 @@ function authorizationList({ purposes, allApplications, origin }: Authorizations
   );
 }
 
-/** The authorization list of a key that is valid for passkeys. */
+/** The authorization list of a valid key. */
 const OF_HARDWARE: Authorizations = { purposes: [SIGN], origin: GENERATED };
 
-/**
- * Makes an `android-key` attestation (WebAuthn Level 3 §8.4). The certificate has the passkey's key and the
- * hash of the client data.
- */
+/** Makes an `android-key` attestation (WebAuthn Level 3 §8.4): the certificate has the client data's hash. */
 export const androidKey =
   (lies: StatementLies = {}, hardware = OF_HARDWARE, software: Authorizations = {}): Attest =>
   (made) => {
@@ -153,10 +147,7 @@ export const androidKey =
     return { fmt: 'android-key', statement: statementOf({ alg: -7, sig, x5c }, lies) };
   };
 
-/**
- * Makes an `android-safetynet` attestation (WebAuthn Level 3 §8.5): a JWS in which Google describes the
- * phone.
- */
+/** Makes an `android-safetynet` attestation (WebAuthn Level 3 §8.5): Google describes the phone in a JWS. */
 export const androidSafetyNet =
   (lies: StatementLies = {}, payload: object = {}): Attest =>
   (made) => {
@@ -174,10 +165,7 @@ export const androidSafetyNet =
     return { fmt: 'android-safetynet', statement: statementOf({ ver: '1', response }, lies) };
   };
 
-/**
- * Makes an `apple` attestation (WebAuthn Level 3 §8.8). The certificate has the passkey's key, and a hash of
- * this registration.
- */
+/** Makes an `apple` attestation (WebAuthn Level 3 §8.8): the certificate has a hash of the registration. */
 export const apple =
   (lies: StatementLies = {}): Attest =>
   (made) => {
@@ -188,8 +176,7 @@ export const apple =
   };
 
 /**
- * Makes a `fido-u2f` attestation (WebAuthn Level 3 §8.6). The signature covers only parts of the
- * authenticator data, as in U2F.
+ * Makes a `fido-u2f` attestation (WebAuthn Level 3 §8.6), which signs only parts of the authenticator data.
  */
 export const fidoU2f =
   (lies: StatementLies = {}): Attest =>

@@ -50,13 +50,10 @@ const withByte = (data: Buffer, at: number, value: number): Buffer => {
   data[at] = value;
   return data;
 };
-/** The position of the flags byte in authenticator data (WebAuthn Level 3 §6.1). */
+/** The offset of the flags byte in authenticator data (WebAuthn Level 3 §6.1). */
 const FLAGS = 32;
 
-/**
- * The faults of a passkey that do not depend on its attestation format, in the order in which WebAuthn checks
- * them.
- */
+/** Faults of passkeys, in the order of WebAuthn's checks. The faults of attestation formats come last. */
 export const BAD_PASSKEYS: BadPasskey[] = [
   ['client_data_malformed', 'client data that is no JSON', clientData(() => '{"type":')],
   ['client_data_malformed', 'client data that is JSON but no object', clientData(() => 'null')],
@@ -316,7 +313,7 @@ const mapOf = (size: number) => new Map(Array.from({ length: size }, (_, at) => 
 const nested = (levels: number): Map<number, unknown> => new Map(levels > 1 ? [[0, nested(levels - 1)]] : []);
 const extended = (data: Buffer, extensions: Uint8Array): Buffer =>
   Buffer.concat([withByte(data, FLAGS, data[FLAGS]! | 0x80), extensions]);
-/** Encodes an id of 32 bytes as a CBOR byte string. @param id base64url. */
+/** Encodes an id of 32 bytes, given as base64url, as a CBOR byte string. */
 const byteString = (id: string): string =>
   Buffer.concat([Buffer.of(0x58, 32), Buffer.from(id, 'base64url')]).toString('base64url');
 
@@ -325,7 +322,6 @@ function modulusOf(modulusLength: number): Buffer {
   return Buffer.from(publicKey.export({ format: 'jwk' }).n!, 'base64url');
 }
 
-/** @returns the largest odd number that fits into `length` bytes. */
 const oddBytes = (length: number): Buffer => Buffer.alloc(length, 0xff);
 
 function withLastByte(bytes: unknown, change: (byte: number) => number): void {

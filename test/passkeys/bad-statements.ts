@@ -20,13 +20,12 @@ const attested =
   (honest) =>
     createPasskey({ ...honest, ...more, attestation: attestation! });
 const format = (fmt: string): Make => attested(() => ({ fmt, statement: new Map() }));
-/** The statement signs or contains a wrong hash instead of the hash of the client data. */
 const elsewhere: StatementLies = { clientDataHash: randomBytes(32) };
 const stranger: StatementLies = { root: authority() };
 const late: StatementLies = { leaf: { validFor: -1 } };
 const another = authority();
 
-/** Makes a statement with a valid certificate chain, except that the intermediate is not a CA. */
+/** Makes a statement whose chain is valid, except that the intermediate is not a CA. */
 const byNoAuthority = (make: (lies: StatementLies) => Attest, withRoot = false): Attest => {
   const { publicKey, privateKey } = keyPair();
   const name = nameOf({ CN: 'An app on a phone' });
@@ -35,10 +34,10 @@ const byNoAuthority = (make: (lies: StatementLies) => Attest, withRoot = false):
   return make({ leaf: { issuer: { name, privateKey } }, chain });
 };
 
-/** Android's authorization list of a valid key: used for signing, and generated on the device. */
+/** A valid key: for signing, and generated on the device. */
 const OWN = { purposes: [2], origin: 0 };
 
-/** Self attestation with a valid signature, but with another algorithm than the key's. */
+/** Self attestation with a valid signature, but with another `alg` than the key's. */
 const otherAlgorithm: Attest = ({ authenticatorData, clientDataHash, privateKey }) => {
   const sig = sign('sha256', Buffer.concat([authenticatorData, clientDataHash]), privateKey);
   return {
@@ -50,9 +49,7 @@ const otherAlgorithm: Attest = ({ authenticatorData, clientDataHash, privateKey 
   };
 };
 
-/**
- * All faults of attestations, sorted by format. Tests must trust ROOT for formats that need a trusted root.
- */
+/** Faults of attestations, by format. Tests must trust ROOT for formats that need a trusted root. */
 export const BAD_STATEMENTS: BadPasskey[] = [
   ['attestation_format_unknown', 'an unknown format', format('acme')],
   [

@@ -11,13 +11,13 @@ export interface Authority {
 export interface CertificateOptions {
   publicKey: KeyObject;
   issuer: Pick<Authority, 'name' | 'privateKey'>;
-  /** The encoded name of the certificate's subject, as {@link nameOf} returns it. */
+  /** As {@link nameOf} encodes it. */
   subject?: Buffer;
   extensions?: Buffer[];
   ca?: boolean;
   /** If false, the certificate has no basic constraints. */
   constraints?: boolean;
-  /** How many days from now the certificate expires. */
+  /** In days from now. */
   validFor?: number;
 }
 
@@ -35,11 +35,11 @@ export const nameOf = (parts: Partial<Record<keyof typeof OF_NAME, string>>): Bu
 export const extension = (id: string, value: Uint8Array, critical = false): Buffer =>
   seq(oid(id), ...(critical ? [yes] : []), octets(value));
 
-/** Makes a certificate extension with the URL of a revocation list (RFC 5280 §4.2.1.13). */
+/** A certificate extension with the URL of a revocation list (RFC 5280 §4.2.1.13). */
 export const revocationListAt = (url: string): Buffer =>
   extension('2.5.29.31', seq(seq(tagged(0, tagged(0, der(0x86, Buffer.from(url)))))));
 
-/** Makes an X.509 certificate (RFC 5280 §4.1), signed with ECDSA by a P-256 key. */
+/** Makes an X.509 certificate (RFC 5280 §4.1), signed with a P-256 key. */
 export function certificate(options: CertificateOptions): Buffer {
   const { publicKey, issuer, subject = seq(), extensions = [], ca = false, validFor = 30 } = options;
   const { constraints = true } = options;
@@ -68,7 +68,7 @@ export function authority(extensions: Buffer[] = []): Authority {
   return { name, privateKey, certificate: made, pem };
 }
 
-/** Makes an older certificate of a renewed root, with the same name and key. It expired yesterday. */
+/** The older certificate of a renewed root: it has the same name and key, and expired yesterday. */
 export const outdated = (root: Authority): Buffer =>
   certificate({
     publicKey: createPublicKey(root.privateKey),

@@ -15,7 +15,7 @@ export const octets = (content: Uint8Array): Buffer => der(0x04, content);
 export const bits = (content: Uint8Array): Buffer => der(0x03, Buffer.of(0), content);
 export const utf8 = (text: string): Buffer => der(0x0c, Buffer.from(text));
 export const yes = der(0x01, Buffer.of(0xff));
-/** Encodes an integer from 0 to 127. */
+/** Encodes 0 to 127. */
 export const int = (n: number): Buffer => der(0x02, Buffer.of(n));
 export const enumerated = (n: number): Buffer => der(0x0a, Buffer.of(n));
 /** Encodes a constructed value with a context-specific tag. */
@@ -23,7 +23,7 @@ export const tagged = (n: number, ...parts: Uint8Array[]): Buffer => der(0xa0 | 
 export const time = (at: Date): Buffer =>
   der(0x18, Buffer.from(at.toISOString().replaceAll(/[-:T]|\.\d+/g, '')));
 
-/** @param dotted the object identifier, for example `2.5.4.3`. */
+/** @param dotted for example `2.5.4.3`. */
 export function oid(dotted: string): Buffer {
   const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number);
   return der(0x06, Buffer.from([first * 40 + second, ...rest].flatMap(base128)));

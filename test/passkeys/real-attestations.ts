@@ -2,10 +2,9 @@ import { readFileSync } from 'node:fs';
 import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 
 /**
- * Attestations of real devices, from the tests of @simplewebauthn/server (MIT licence):
- * verifyAttestationApple.test.ts and verifyAttestationAndroidKey.test.ts in
- * packages/server/src/registration/verifications. The certificates have expired. Their chains end at the
- * vendors' own roots.
+ * Attestations of real devices, from verifyAttestationApple.test.ts and verifyAttestationAndroidKey.test.ts
+ * in @simplewebauthn/server (packages/server/src/registration/verifications, MIT licence). The certificates
+ * have expired. Their chains end at the vendors' roots.
  */
 export interface RealAttestation {
   at: Date;
@@ -50,7 +49,7 @@ export const PIXEL: RealAttestation = {
 };
 
 /**
- * A real certificate of 2026, from a public test of another project. It belongs to an authority that
- * certifies the keys of Android phones, and Google's root of 2026 has signed it.
+ * A real intermediate certificate of 2026 that certifies Android keys, signed by Google's root of 2026. It is
+ * from a public test of another project.
  */
 export const DROID_CA2 = Buffer.from(droidCa2, 'base64');

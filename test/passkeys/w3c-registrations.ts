@@ -1,11 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 
-/**
- * A registration from WebAuthn Level 3, "Test Vectors" (https://www.w3.org/TR/webauthn-3/#sctn-test-vectors).
- */
+/** A registration from https://www.w3.org/TR/webauthn-3/#sctn-test-vectors (WebAuthn Level 3). */
 export interface W3cRegistration {
-  /** The name of the test vector: format, algorithm and special features. */
+  /** Format, algorithm and special features. */
   name: string;
   challenge: string;
   response: RegistrationResponseJSON;
@@ -23,9 +21,7 @@ const { root, vectors } = JSON.parse(
   readFileSync(new URL('./w3c-registrations.json', import.meta.url), 'utf8'),
 ) as { root: string; vectors: Vector[] };
 
-/**
- * All registrations of the section "Test Vectors". Their relying party is example.org. Values are base64url.
- */
+/** All test vectors, for the relying party example.org. Values are base64url. */
 export const W3C_REGISTRATIONS = vectors.map(
   ({ name, challenge, id, clientDataJSON, attestationObject }): W3cRegistration => ({
     name,
@@ -40,7 +36,7 @@ export const W3C_REGISTRATIONS = vectors.map(
   }),
 );
 
-/** The root certificate of all registrations that have certificates, as PEM. */
+/** The root of all registrations with certificates, as PEM. */
 export const W3C_ROOT = [
   '-----BEGIN CERTIFICATE-----',
   Buffer.from(root, 'base64url').toString('base64'),

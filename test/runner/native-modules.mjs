@@ -1,6 +1,6 @@
 /**
- * Lets Node.js load the modules that tests import. Then a jest worker loads packages and `libs/` only once.
- * jest itself would load every package again for each test file, which takes about four seconds of CPU time.
+ * Makes Node.js load the modules of tests, so that a jest worker loads packages and `libs/` only once. jest
+ * would load them for each test file, which takes about four seconds of CPU time.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
@@ -39,10 +39,9 @@ registerHooks({
   },
 });
 
-/** @param {string} url */
 const isTypeScript = (url) => /\.tsx?$/.test(url);
 
-/** @returns the URL of a source file of this repository, or undefined if the specifier names a package */
+/** @returns the URL of a source file of this repository, or undefined for a package */
 function sourceUrl(specifier, parentURL) {
   const lib = /^#libs\/([\w-]+)$/.exec(specifier);
   if (lib !== null) return `${CHECKOUT}libs/${lib[1]}/src/index.ts`;

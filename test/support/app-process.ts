@@ -5,10 +5,9 @@ const COMPILE_CACHE = process.env['NODE_COMPILE_CACHE']
   ? { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }
   : {};
 const LISTENING = /listening on (http:\/\/[^"\s]+)["\s]/;
-/** A program that is not ready after this time counts as hanging. */
 const READY_MS = 60_000;
 
-/** A program that runs in its own process. A test can kill, pause and stop it. */
+/** A program in its own process, which a test can kill, pause and stop. */
 export class AppProcess {
   #said = '';
   url!: string;
@@ -20,10 +19,9 @@ export class AppProcess {
   }
 
   /**
-   * Starts a program, and waits until the program prints the URL where it listens.
+   * Starts the program at the path `main`, and waits until it prints the URL where it listens.
    *
-   * @param main the path of the program
-   * @throws Error with the last lines of output, if the program ends or is not ready in time
+   * @throws Error with the last output, if the program ends or is not ready in time
    */
   static async start(main: string, env: Record<string, string>): Promise<AppProcess> {
     const child = spawn(process.execPath, [main], {
@@ -89,7 +87,7 @@ export class AppProcess {
     return code ?? diedOf!;
   }
 
-  /** Kills the program with SIGKILL, as if its machine failed. */
+  /** Sends SIGKILL, as if the machine failed. */
   async kill(): Promise<void> {
     await this.dieOf('SIGKILL');
   }
@@ -98,12 +96,11 @@ export class AppProcess {
     if (!this.hasEnded) await this.kill();
   }
 
-  /** Sends SIGTERM to the program. @returns the exit code, or the signal that ended the program. */
   stop(): Promise<number | string> {
     return this.dieOf('SIGTERM');
   }
 
-  /** Suspends the program as if its machine slept: its sockets stay open, and its clock continues. */
+  /** Suspends the program as if its machine slept: sockets stay open, and the clock continues. */
   pause(): void {
     this.signal('SIGSTOP');
   }

@@ -16,7 +16,6 @@ export interface Refusal {
 
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
-/** Creates an API key through the admin route, with the development key. */
 export async function makeKey(
   story: Story,
   scopes: readonly Scope[],

@@ -6,8 +6,7 @@ import { promisify } from 'node:util';
 const exec = promisify(execFile);
 
 /**
- * Installs the packages in a folder's lock file, if they are not installed yet. `npm start` and `npm test` do
- * not need them.
+ * Installs the packages in a folder's lock file, if they are not installed yet.
  *
  * @returns whether the packages are installed. If not, prints the reason.
  */

@@ -1,7 +1,7 @@
 import { run } from '../../apps/cli/src/run.js';
 import type { Story } from './story.js';
 
-/** Runs `gangway <args>` with a direct connection to the test's database, not through a proxy. */
+/** Runs `gangway <args>` with a direct connection to the test's database. */
 export async function gangway(
   story: Story,
   ...args: string[]

@@ -11,8 +11,8 @@ export class ConsoleBrowser {
   readonly #always: Headers;
 
   /**
-   * @param overTls whether the header `X-Forwarded-Proto` says that a proxy terminates TLS.
-   * @param via the browser's IP address, as a proxy would send it in the header `X-Forwarded-For`.
+   * @param overTls whether `X-Forwarded-Proto` says that a proxy terminates TLS.
+   * @param via the browser's IP address in `X-Forwarded-For`.
    */
   constructor(story: Pick<Story, 'consoleUrl'>, { overTls = false, via = '' } = {}) {
     this.#story = story;
@@ -25,7 +25,7 @@ export class ConsoleBrowser {
   }
 
   readonly origin: string;
-  /** The browser's IP address, as the console sees it. */
+  /** The IP address that the console sees. */
   readonly address: string;
 
   get cookie(): string {
@@ -45,7 +45,7 @@ export class ConsoleBrowser {
     });
   }
 
-  /** Sends a request as a script of a page does. */
+  /** Sends a request as the page's script does. */
   fetch(method: string, path: string, headers: Headers = {}, body?: string): Promise<Reply> {
     const from = { 'sec-fetch-mode': 'cors', 'sec-fetch-site': 'same-origin', origin: this.origin };
     return this.#send(method, path, { ...from, ...headers }, body);
@@ -60,7 +60,7 @@ export class ConsoleBrowser {
     );
   }
 
-  /** Creates a session for this role directly, without a login. */
+  /** Creates a session without a login. */
   static async as(role: Role, story: Story, name = `an-${role}`): Promise<ConsoleBrowser> {
     const browser = new ConsoleBrowser(story);
     const identity = { how: 'oidc', identity: `test ${name}`, name, role } as const;

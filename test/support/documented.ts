@@ -10,7 +10,7 @@ const { paths } = JSON.parse(readFileSync(join(import.meta.dirname, '../../docs/
   paths: Record<string, Record<string, Described>>;
 };
 
-/** The most specific route comes first: `/operations/integrations` before `/operations/{id}`. */
+/** The most specific route first: `/operations/integrations` before `/operations/{id}`. */
 const ROUTES = Object.entries(paths)
   .map(([route, methods]) => ({
     route,
@@ -21,16 +21,15 @@ const ROUTES = Object.entries(paths)
 
 const STANDARD = new Set(['type', 'title', 'status', 'detail', 'instance', 'code', 'traceId', 'retryable']);
 
-/** @returns the members of a problem that are neither in STANDARD nor listed for its code in PROBLEMS. */
+/** @returns the members that neither STANDARD nor the code's entry in PROBLEMS lists. */
 export const undocumentedMembers = (problem: object, code: string): string[] => {
   const documented = new Set<string>(membersOf(code as ProblemCode));
   return Object.keys(problem).filter((member) => !STANDARD.has(member) && !documented.has(member));
 };
 
 /**
- * Checks an answer of the service, if the answer is a problem.
- *
- * @throws Error if docs/openapi.json does not name the code at this route, or if a member is not documented
+ * @throws Error if the answer is a problem whose code docs/openapi.json does not name at this route, or one
+ *   with an undocumented member
  */
 export function refuseUndocumented(method: string, path: string, status: number, body: unknown): void {
   const { code } = (body ?? {}) as { code?: unknown };

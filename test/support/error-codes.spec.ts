@@ -12,8 +12,7 @@ const stories = readdirSync(join(TESTS, 'e2e'), { recursive: true, encoding: 'ut
 
 describe('the error codes of PROBLEMS', () => {
   it('are in docs/openapi.json, except method_not_allowed', () => {
-    // No route answers with `method_not_allowed`. The service sends this code if the path exists, but not for
-    // the method.
+    // No single route lists this code: the service sends it if the path exists, but not for the method.
     const ofRoutes = PROBLEM_CODES.filter((code) => code !== 'method_not_allowed');
     expect(ofRoutes.filter((code) => !openApi.includes(`\`${code}\``))).toEqual([]);
   });

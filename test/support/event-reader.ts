@@ -3,17 +3,14 @@ import { request, type IncomingMessage } from 'node:http';
 import { API_KEY, type TimelineEvent } from './story.js';
 import { until } from '#libs/testing';
 
-/**
- * Reads a stream of server-sent events as the HTML Living Standard requires (§9.2.6). It does not reconnect
- * by itself.
- */
+/** Reads server-sent events (HTML Living Standard §9.2.6), and does not reconnect by itself. */
 export class EventReader {
   readonly events: TimelineEvent[] = [];
-  /** The number of comment lines. The service sends comments as heartbeats. */
+  /** Comment lines, which the service sends as heartbeats. */
   beats = 0;
   retryMs: number | null = null;
   lastEventId: string | null = null;
-  /** How the stream ended; null while it is open. */
+  /** Null while the stream is open. */
   closed: 'ended' | 'broken' | null = null;
   /** Lines that no server-sent event may contain. */
   readonly oddLines: string[] = [];
@@ -70,7 +67,7 @@ export class EventReader {
     return this.events.map(({ type }) => type);
   }
 
-  /** Options for a reader that continues after the last event of this reader. */
+  /** For a reader that continues after this reader's last event. */
   get resumed(): { headers: Record<string, string> } {
     return { headers: { 'last-event-id': this.lastEventId! } };
   }

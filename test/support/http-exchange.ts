@@ -10,7 +10,7 @@ export interface Reply {
   text: string;
 }
 
-/** Sends a request to exactly this path. `fetch` would normalize the path. */
+/** Sends exactly this path, which `fetch` would normalize. */
 export function send(
   story: Pick<Story, 'serviceUrl'>,
   method: string,
@@ -31,8 +31,8 @@ export function send(
         }),
       );
     });
-    // The server may answer and close the connection before it has read a large body. After the answer,
-    // `reject` has no effect.
+    // The server may close the connection before it has read a large body. After the answer, `reject` has no
+    // effect.
     sent.on('error', reject);
     sent.end(body);
   });

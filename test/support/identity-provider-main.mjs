@@ -1,9 +1,9 @@
 /**
- * An OpenID Connect provider for tests, in its own process. Its login page has a button for each account.
+ * An OpenID Connect provider for tests. Its login page has a button for each account.
  *
  * Variables: IDP_PORT, IDP_CONSOLE (the console's origin), IDP_CLIENT_SECRET, IDP_ACCOUNTS (for each account:
  * its name and groups), IDP_THIN ("1": only the userinfo endpoint returns groups), IDP_FORGED ("1": the
- * provider signs with a key that it does not publish).
+ * signing key is not published).
  */
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -38,7 +38,7 @@ const provider = new Provider(issuer, {
       groups: accounts[name]?.slice(1),
     }),
   }),
-  // The console belongs to the same company, so users are not asked for consent.
+  // Ask for no consent, because the console belongs to the same company.
   async loadExistingGrant({ oidc }) {
     const grant = new oidc.provider.Grant({
       clientId: oidc.client.clientId,

@@ -6,18 +6,18 @@ import type { Env } from './world.js';
 
 const MAIN = join(import.meta.dirname, 'identity-provider-main.mjs');
 
-/** The accounts. Each array holds the name and then the groups. */
+/** For each account: the name, and then the groups. */
 const ACCOUNTS = {
   vera: ['vera', 'gangway-viewers'],
   omar: ['omar', 'staff', 'gangway-viewers', 'gangway-oncall'],
   ada: ['ada', 'gangway-admins', 'gangway-viewers'],
   nina: ['nina', 'staff'],
-  // The name imitates an emergency login, and contains a character that reverses the text direction.
+  // Imitates an emergency login, and contains a character that reverses the text direction.
   mallory: ['emergency:\u202eada', 'gangway-viewers'],
 };
 export type AccountName = keyof typeof ACCOUNTS;
 
-/** A real identity provider (oidc-provider), in its own process. */
+/** Runs oidc-provider in its own process. */
 export class IdentityProvider {
   #process: AppProcess | null = null;
 
@@ -28,8 +28,8 @@ export class IdentityProvider {
   ) {}
 
   /**
-   * @param consoleOrigin the origin under which a browser reaches the console.
-   * @param thin whether ID tokens contain no groups, so that the console must ask the userinfo endpoint.
+   * @param consoleOrigin under which a browser reaches the console.
+   * @param thin whether only the userinfo endpoint returns groups.
    * @param forged whether the provider signs with a key that it does not publish.
    */
   static async start(
@@ -64,7 +64,7 @@ export class IdentityProvider {
     };
   }
 
-  /** Starts the provider again after {@link stop}, with new keys. */
+  /** Starts the provider with new keys. */
   async resume(): Promise<void> {
     this.#process = await AppProcess.start(MAIN, this.env);
   }
@@ -75,10 +75,10 @@ export class IdentityProvider {
   }
 
   /**
-   * Logs in as a browser that has no session at the provider.
+   * Logs in without a session at the provider.
    *
-   * @param url the URL to which the console has redirected the browser.
-   * @param account the account that logs in; null to refuse the login.
+   * @param url to which the console has redirected the browser.
+   * @param account null to refuse the login.
    * @returns the console's URL to which the provider redirects the browser
    */
   async logIn(url: string, account: AccountName | null): Promise<string> {

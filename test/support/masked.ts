@@ -2,9 +2,8 @@ const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi;
 const INSTANT = /\d{4}-\d\d-\d\dT[\d:.]+Z/g;
 const CHOSEN = /(127\.0\.0\.1:|[?&]cursor=)[^/&]+/g;
 /**
- * Patterns of random values: keys, challenges, hashes, codes. The first pattern matches no word of the
- * service, because no word has 20 characters and a digit. The second pattern has upper bounds. Without them,
- * it would be slow for a long text.
+ * Random keys, challenges, hashes and codes. The first pattern matches no word of the service, because none
+ * has 20 characters and a digit. Without upper bounds, the second pattern would be slow for a long text.
  */
 const RANDOM_FORMS = [
   /(?=[A-Za-z_-]*\d)[\w-]{20,}/,
@@ -14,15 +13,15 @@ const RANDOM_FORMS = [
   /\b\d+(?= ms\b)/,
 ];
 const RANDOM = new RegExp(RANDOM_FORMS.map(({ source }) => source).join('|'), 'gi');
-/** Matches random base64url text, even without a digit. One of forty such texts has no digit. */
+/** Random base64url. One of forty such texts has no digit. */
 const RANDOM_BYTES = /^(?=.*[a-z])(?=.*[A-Z])[\w-]{20,}$/;
-/** The names of values that depend on timing. */
+/** Values that depend on timing. */
 const MEASURED = /(Ms|Seconds)$|^(retryAfter|seq|traceId)$/;
 
 /**
- * Writes values on one line, without the parts that differ in each run. Ids become numbers, in the order of
- * their first use. Times become minutes after `base`. Random texts and measured numbers become `~`. Empty
- * members are left out.
+ * Writes values on one line, without what differs in each run: ids become numbers in the order of their first
+ * use, times become minutes after `base`, and random texts and measured numbers become `~`. Omits empty
+ * members.
  */
 export function masked(base: number, ...values: unknown[]): string {
   const ids = new Map<string, string>();

@@ -7,7 +7,7 @@ import { until } from '#libs/testing';
 export interface ReceivedSpan {
   traceId: string;
   spanId: string;
-  /** Empty for a span that has no parent. */
+  /** Empty for a root span. */
   parentSpanId: string;
   name: string;
   kind: string;
@@ -22,16 +22,15 @@ export interface ReceivedSpan {
 
 const KINDS = ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSUMER'];
 
-/** A collector of OpenTelemetry: it takes spans by OTLP over HTTP, with protobuf. */
+/** Collects spans from OTLP over HTTP, with protobuf. */
 export class OtlpReceiver {
   readonly spans: ReceivedSpan[] = [];
   readonly headers: IncomingHttpHeaders[] = [];
-  /** For each export: the URL and the bytes as latin1, so that tests can search them. */
+  /** For each export: the URL, and the bytes as latin1. */
   readonly texts: string[] = [];
-  /** The status of the next answers. */
   status = 200;
 
-  /** Exports get no answer until this promise resolves. */
+  /** Exports get no answer until it resolves. */
   held: Promise<unknown> | undefined;
 
   private constructor(private readonly server: Server) {}
@@ -66,7 +65,7 @@ export class OtlpReceiver {
     return this.spans.filter((span) => span.traceId === traceId);
   }
 
-  /** Waits until `count` spans fit. @returns all spans that fit. */
+  /** Waits until `count` spans fit. @returns all that fit. */
   async until(what: string, fits: (span: ReceivedSpan) => boolean, count = 1): Promise<ReceivedSpan[]> {
     await until(what, async () => this.spans.filter(fits).length >= count, 20_000);
     return this.spans.filter(fits);
@@ -86,7 +85,7 @@ export class OtlpReceiver {
   }
 }
 
-/** @returns the spans as trees, one line for each span, without their times. */
+/** @returns the spans as trees, one line for each span. */
 export function treeOf(
   spans: readonly ReceivedSpan[],
   lineOf = (span: ReceivedSpan) => nameOf(span),
@@ -103,7 +102,7 @@ export function treeOf(
 const nameOf = ({ name, kind, attributes, isError }: ReceivedSpan) =>
   [name, kind, attributes['error.type'], isError && '!'].filter(Boolean).join(' ');
 
-/** The fields of a protobuf message, by number. */
+/** By field number. */
 type Fields = Map<number, (Buffer | bigint)[]>;
 
 function read(bytes: Buffer): Fields {

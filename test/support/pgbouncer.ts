@@ -34,7 +34,6 @@ if (program === null) {
 
 export const describeWithPgBouncer = program === null ? describe.skip : describe;
 
-/** Starts PgBouncer in front of the test database, runs `work`, and stops PgBouncer. */
 export async function behindPgBouncer<T>(
   mode: PoolMode,
   work: (url: string, port: number) => Promise<T>,
@@ -51,10 +50,7 @@ export async function behindPgBouncer<T>(
   }
 }
 
-/**
- * Starts PgBouncer in front of a PostgreSQL server, with PgBouncer's default settings except `mode` and
- * `more`.
- */
+/** Starts PgBouncer with its default settings, except `mode` and `more`. */
 export async function startPgBouncer(
   server: string,
   mode: PoolMode,

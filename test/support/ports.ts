@@ -8,18 +8,15 @@ export async function listenOn(server: Server, port: number): Promise<void> {
   await once(server, 'listening');
 }
 
-/**
- * Each worker of jest has ports of its own: otherwise, another worker could take a port that a test has
- * closed and will open again.
- */
+/** Each jest worker has its own ports, so that no other worker takes a port that a test will open again. */
 const PORTS = 1_000;
 const firstPort = 20_000 + (Number(process.env['JEST_WORKER_ID'] ?? 0) % 12) * PORTS;
 /** Ports that tests of this file expect to be free. */
 const closed = new Set<number>();
 
 /**
- * Listens on a random port below the range for outgoing connections. An outgoing connection could otherwise
- * take this port while the server is stopped.
+ * Listens on a random port below the range for outgoing connections, which could otherwise take the port
+ * while the server is stopped.
  */
 export async function listenAnywhere(server: Server): Promise<number> {
   for (;;) {

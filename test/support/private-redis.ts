@@ -5,18 +5,18 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { startRedis } from '../../tools/embedded/redis.js';
 
-/** A Redis server that only one test uses, so that the test may change it. */
+/** A Redis that a test may change, because no other test uses it. */
 export interface PrivateRedis {
   url: string;
   port: number;
-  /** A connection that stays usable when the password changes or Redis pauses clients. */
+  /** Stays usable when the password changes or Redis pauses clients. */
   admin: Redis;
   pid: number;
   folder: string;
   stop(): Promise<void>;
 }
 
-/** @param password the password of the server, and of its master if it becomes a replica */
+/** @param password also of its master, if it becomes a replica */
 export async function startPrivateRedis(password = randomBytes(12).toString('hex')): Promise<PrivateRedis> {
   const folder = await mkdtemp(join(tmpdir(), 'gangway-redis-'));
   const server = await startRedis({
@@ -45,7 +45,7 @@ export async function startPrivateRedis(password = randomBytes(12).toString('hex
 
 export interface Sickness {
   name: string;
-  /** Matches the text that `/health/ready` shows about the fault. */
+  /** Matches what `/health/ready` shows. */
   says: RegExp;
   strike(redis: PrivateRedis): Promise<unknown>;
   mend(redis: PrivateRedis): Promise<unknown>;
@@ -58,7 +58,7 @@ export const READ_ONLY: Sickness = {
   mend: ({ admin }) => admin.replicaof('NO', 'ONE'),
 };
 
-/** The ways in which Redis answers but cannot be used. */
+/** The faults of a Redis that still accepts connections. */
 export const SICKNESSES: Sickness[] = [
   READ_ONLY,
   {
@@ -124,7 +124,7 @@ export const SICKNESSES: Sickness[] = [
     says: /^Redis is held up by a script \(BUSY\)$/,
     strike: async ({ admin }) => {
       await admin.config('SET', 'busy-reply-threshold', '50');
-      // The script has its own connection, so that the admin connection can end the script.
+      // The admin connection must stay free to end the script.
       const script = admin.duplicate();
       script.on('error', () => undefined);
       void script.eval('while true do end', 0).catch(() => script.disconnect());

@@ -17,7 +17,7 @@ interface Ended {
   err: string;
 }
 
-/** Runs the compiled command line with only the variables that its documentation requires. */
+/** Runs the compiled command line with only the required variables. */
 function gangway(args: string[], env: Record<string, string> = {}, typed = ''): Promise<Ended> {
   const cache = process.env['NODE_COMPILE_CACHE'];
   const child = spawn(process.execPath, [MAIN, ...args], {

@@ -3,7 +3,7 @@ import type { Store } from './store.js';
 
 export const DONE = 0;
 export const FAILED = 1;
-/** Exit code: the command line or the configuration is wrong, so a retry cannot help. */
+/** Exit code for a wrong command line or configuration. A retry cannot help. */
 export const MISUSED = 2;
 
 export type Values = Record<string, string | boolean | undefined>;
@@ -24,28 +24,22 @@ interface Described {
   /** The words after the command's name in the help, e.g. `<id> [--overlap 24h]`. */
   usage: string;
   summary: string;
-  /** The command's own options. Every command also takes `--json` and `--help`. */
+  /** Without `--json` and `--help`, which every command takes. */
   options: ParseArgsOptionsConfig;
-  /** How many words the command takes besides its options: a number, or a minimum and a maximum. */
+  /** How many words the command takes besides its options. */
   positionals: number | [fewest: number, most: number];
 }
 
 export interface Command extends Described {
-  /**
-   * Checks the command line without the database, and returns the work to do.
-   *
-   * @throws Misuse if the command line is wrong.
-   */
+  /** Checks the command line without the database, and returns the work to do. @throws Misuse */
   plan(call: Call): (store: Store) => Promise<Answer>;
 }
 
 /** A command of one word, which needs no database. */
 export interface StandaloneCommand extends Described {
-  /** @throws Misuse if the command line is wrong. */
   planAlone(call: Call): (env: NodeJS.ProcessEnv) => Promise<Answer>;
 }
 
-/** The commands of a group, by the second word of the command line. */
 export type Group = Record<string, Command>;
 
 /** The command ran, but found something wrong. `run` prints the answer, and exits with code 1. */

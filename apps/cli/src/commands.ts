@@ -10,7 +10,7 @@ import { ONBOARDINGS } from './onboardings.commands.js';
 import { OPERATIONS } from './operations.commands.js';
 import { TIMELINE } from './timeline.commands.js';
 
-/** The groups of commands, by the first word. To add a group, add a line here and a file in this folder. */
+/** The groups of commands, by the first word of the command line. */
 export const COMMANDS: Readonly<Record<string, Group>> = {
   keys: KEYS,
   console: CONSOLE,

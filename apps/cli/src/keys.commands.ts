@@ -97,7 +97,7 @@ function scopesOf(list: string): Scope[] {
   return words.filter(isScope);
 }
 
-/** The error does not repeat the given id, because it may be a whole token, pasted by mistake. */
+/** The error does not repeat the id, because it may be a whole token, pasted by mistake. */
 function idOf({ positionals: [id = ''] }: Call): string {
   if (/^[0-9a-f]{20}$/.test(id)) return id;
   throw new Misuse('give the id of a key (20 hex digits, see keys list), not a token.');

@@ -10,8 +10,8 @@ const DEFAULT_FOR = '15m';
 const LONGEST_FOR_MS = 7 * DAY_MS;
 
 /**
- * Operators must not mute the modules that log the audit. DEFAULT_MODULE is in this set, because its level
- * applies to each module without a level of its own.
+ * Operators must not mute modules that log the audit. DEFAULT_MODULE sets the level of all modules without
+ * one of their own.
  */
 const AUDITING: ReadonlySet<string> = new Set<ChangedLevel['module']>([
   'Audit',
@@ -81,7 +81,6 @@ export const LOGS: Group = {
 const moduleOf = (name: string): ChangedLevel['module'] =>
   oneOf('module', name, [...LOG_MODULES, DEFAULT_MODULE]);
 
-/** @throws Misuse that lists similar names, if `given` is none of `names`. */
 function oneOf<Name extends string>(kind: string, given: string, names: readonly Name[]): Name {
   const found = names.find((name) => name.toLowerCase() === given.toLowerCase());
   if (found !== undefined) return found;

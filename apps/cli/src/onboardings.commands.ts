@@ -41,7 +41,7 @@ const FILTERED = 'filtered';
 const TARGET = `<id>[,<id>…]|${FILTERED}`;
 const MORE = `--reason <text> [--dry-run] [--at-most <n>] [--wait] ${FILTER_USAGE}`;
 
-/** Commands on one or many onboardings. Each change is an operation, which the worker carries out. */
+/** Each change is an operation, which the worker carries out. */
 export const ONBOARDINGS: Group = {
   list: {
     usage: `${FILTER_USAGE} [--limit <n>]`,
@@ -126,9 +126,7 @@ async function endOf(operations: Operations, { id }: Operation): Promise<Operati
   }
 }
 
-/**
- * Filters need the word `filtered`, so that a command with a forgotten id does not change many onboardings.
- */
+/** Filters need the word `filtered`, so that a forgotten id does not change many onboardings. */
 function targetOf(word: string, values: Values): OperationTarget {
   const filter = filterOf(values);
   if (word === FILTERED) return { filter };

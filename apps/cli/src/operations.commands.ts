@@ -65,7 +65,6 @@ export const operationAnswer = (operation: Operation): Answer => ({
   json: operation,
 });
 
-/** Makes the answer of a command that has waited for an operation, with the refused and failed items. */
 export async function answerWithFailures(operations: Operations, operation: Operation): Promise<Answer> {
   const read = (outcome: 'refused' | 'failed') =>
     operations.items(operation.id, { outcome, limit: ITEMS_SHOWN });
@@ -107,7 +106,6 @@ const linesOf = (operations: readonly Operation[]): string[] =>
     ]),
   ]);
 
-/** @returns the integration that an operation pauses or resumes, or to which its filter is limited. */
 function integrationOf({ target }: Operation): string | undefined {
   const { integration, filter } = target as { integration?: string; filter?: { integration?: string } };
   return integration ?? filter?.integration;

@@ -9,21 +9,18 @@ export function optional(values: Values, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** @throws Misuse that names the option. */
 export function required(values: Values, name: string): string {
   const value = optional(values, name);
   if (!value) throw new Misuse(`--${name} is missing.`);
   return value;
 }
 
-/** Splits an option such as `a,b` into its words. @returns undefined if the option is missing. */
 export const listed = (values: Values, name: string): string[] | undefined =>
   optional(values, name)
     ?.split(',')
     .map((each) => each.trim())
     .filter(Boolean);
 
-/** @throws Misuse if the option is not a whole number from 1 to `max`. */
 export function wholeNumber(values: Values, name: string, max: number, fallback: number): number {
   const given = optional(values, name);
   if (given === undefined) return fallback;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { run } from './run.js';
 
-/** No database listens at this port, so a command that connects to the database exits with code 1. */
+/** No database listens at this port, so a command that connects exits with code 1. */
 const ENV = { DATABASE_URL: 'postgres://127.0.0.1:1/x', HASH_KEY: Buffer.alloc(32, 9).toString('base64') };
 
 async function gangway(args: string[], env: NodeJS.ProcessEnv = ENV) {

@@ -25,10 +25,7 @@ const UNDEFINED_TABLE = '42P01';
 
 const HELP: ReadonlySet<string> = new Set(['--help', '-h', 'help']);
 
-/**
- * Runs one command.
- * @returns its exit code.
- */
+/** @returns the exit code. */
 export async function run(args: string[], env: NodeJS.ProcessEnv, output: Output): Promise<number> {
   const [group = '', name = '', ...words] = args;
   const known = Object.hasOwn(COMMANDS, group) ? group : undefined;
@@ -119,9 +116,7 @@ function parsed({ options }: Command | StandaloneCommand, args: string[]) {
   }
 }
 
-/**
- * The message contains no stack and no value of a setting, because others may read the terminal's history.
- */
+/** The message has no stack and no value of a setting, because others may read the terminal's history. */
 function explain(error: unknown): [code: number, message: string] {
   if (error instanceof Misuse || error instanceof ConfigError) return [MISUSED, error.message];
   if (error instanceof ProblemError) return [FAILED, error.message];

@@ -13,12 +13,12 @@ export interface Store {
   audit: Audit;
   logLevels: LogLevels;
   refusals: RefusalList;
-  /** Makes a login link to the console, and audits it. @returns the URL. */
+  /** Makes and audits a login link. @returns its URL. */
   loginLink(link: NewLink, actor: string): Promise<string>;
   close(): Promise<void>;
 }
 
-/** @throws ConfigError if a setting is wrong, or PostgreSQL's error if PostgreSQL is not available. */
+/** @throws ConfigError, or PostgreSQL's error if PostgreSQL is not available. */
 export async function openStore(env: NodeJS.ProcessEnv): Promise<Store> {
   const config = parseStoreConfig(env);
   const { DATABASE_URL, DATABASE_POOLER, HASH_KEY } = config;
@@ -31,7 +31,7 @@ export async function openStore(env: NodeJS.ProcessEnv): Promise<Store> {
   return {
     keys: new ApiKeys(statements, hash, audit),
     timelines: new Timelines(statements, hash),
-    // The commands use no Redis, so no job starts the operation. A scheduled job of the worker finds it.
+    // The commands use no Redis, so no job starts an operation. A scheduled job of the worker finds it.
     operations: new Operations(statements, null, systemClock),
     audit,
     refusals: new RefusalList(statements),

@@ -1,4 +1,4 @@
-/** Formats rows as lines. Each column is as wide as its widest cell. Null and undefined are shown as "-". */
+/** Formats rows as lines with aligned columns. Null and undefined become "-". */
 export function table(rows: readonly (readonly (string | number | null | undefined)[])[]): string[] {
   const cells = rows.map((row) => row.map((cell) => String(cell ?? '-')));
   const widths = cells[0]?.map((_, column) => Math.max(...cells.map((row) => row[column]!.length))) ?? [];

@@ -56,7 +56,7 @@ const WHAT_IS_WRONG = {
   anchor: 'or an event before it has changed: the anchor, made when the onboarding ended, does not match',
 };
 
-/** Whether all anchors (stored hashes of timelines) are wrong. If so, HASH_KEY is probably the wrong key. */
+/** If all anchors are wrong, HASH_KEY is probably the wrong key. */
 const noAnchorMatches = (anchored: number, broken: Report[]) =>
   anchored > 0 && broken.filter(({ fault }) => fault!.fault === 'anchor').length === anchored;
 

@@ -1,17 +1,17 @@
-/** The script that the console adds to htmx. The pages can be read without scripts. */
+/** The pages can be read without this script and htmx. */
 
 /** Disables a button while its request runs. */
 document.addEventListener('submit', ({ target, submitter }) => {
   if (target.method !== 'post') return;
   submitter?.setAttribute('aria-busy', 'true');
-  // Waits until the browser has read the form, because it does not send the value of a disabled button.
+  // The browser must read the form first, because it does not send the value of a disabled button.
   setTimeout(() => submitter?.setAttribute('disabled', ''));
 });
 
-// If the operator chooses another action, the page needs a new dry run.
+// Another action needs a new dry run.
 document.getElementById('action')?.addEventListener('change', ({ target }) => target.form.requestSubmit());
 
-// If the browser shows the page again from its history, disabled buttons must work again.
+// When the browser shows the page again from its history, the buttons must work again.
 addEventListener('pageshow', () => {
   for (const button of document.querySelectorAll('button[aria-busy]')) {
     button.removeAttribute('aria-busy');
@@ -29,10 +29,7 @@ function holdBack(event) {
 document.addEventListener('htmx:before:request', holdBack);
 document.addEventListener('htmx:before:swap', holdBack);
 
-/**
- * After a failed refresh, marks the refreshed part of the page as stale. After the session's end, shows the
- * login.
- */
+/** After the session's end, the reload shows the login. */
 function showOutcome(event) {
   const status = event.detail?.ctx?.response?.raw?.status ?? event.detail?.ctx?.response?.status;
   if (status === 401) location.reload();

@@ -1,10 +1,10 @@
-/** Draws the chart of the funnel. The table below it has the same figures. */
+/** The table below the chart has the same figures. */
 
 const COLOURS = ['--pico-muted-color', '--chart-1', '--chart-2', '--chart-3'];
 const HEIGHT = 260;
 const NAMES = ['Started', 'Code sent', 'Verified', 'Registered'];
 
-/** @param {HTMLElement} place the element to draw in; one of its attributes contains the data as JSON */
+/** @param {HTMLElement} place the element to draw in, which has the data as JSON */
 function draw(place) {
   // A canvas cannot use CSS variables or light-dark(), so a hidden element computes each colour.
   const probe = place.appendChild(document.createElement('span'));
@@ -34,7 +34,7 @@ function draw(place) {
 for (const place of document.querySelectorAll('[data-chart]')) {
   let chart = draw(place);
   new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
-  // A canvas does not follow the stylesheet, so draw the chart again if the colour scheme changes.
+  // A canvas does not follow the stylesheet, so draw the chart again.
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
     chart.destroy();
     chart = draw(place);

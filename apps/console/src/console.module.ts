@@ -19,10 +19,7 @@ import { FormTokens } from './web/form-token.js';
 import { PageWriter } from './web/page-writer.js';
 import { Refusals } from './web/refusals.js';
 
-/**
- * The operators' console. It has no keys of providers and calls no provider. The worker carries out the
- * actions.
- */
+/** The console calls no provider: the worker carries out the operators' actions. */
 @Module({})
 export class ConsoleModule {
   static forRoot(config: ConsoleConfig): DynamicModule {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 
 const TRIES = 3;
-/** The time limit for all tries of a request together, because users do not wait longer for an answer. */
+/** The time limit for all tries of a request together. */
 const ANSWER_MS = 10_000;
 
 /** A refusal by Gangway, with its problem details (RFC 9457), or a failure to reach Gangway. */
@@ -43,7 +43,7 @@ export class Gangway {
   cancel = (/** @type {string} */ id) => this.#post(`/${id}/cancel`, {});
 
   /**
-   * Opens the timeline as server-sent events, from the first event that the browser has not received.
+   * Opens the timeline from the first event that the browser has not received.
    *
    * @param {string} id @param {string | undefined} lastEventId
    */
@@ -53,7 +53,7 @@ export class Gangway {
   }
 
   /**
-   * Uses one idempotency key for all tries, so that Gangway runs the request only once.
+   * All tries have one idempotency key, so that Gangway runs the request only once.
    *
    * @param {string} path @param {object} body
    */
@@ -61,8 +61,7 @@ export class Gangway {
     const headers = {
       'Content-Type': 'application/json',
       'Idempotency-Key': randomUUID(),
-      // If a step takes longer than 2 s, Gangway answers 202 with nextAction "wait". The page then follows
-      // the timeline.
+      // If a step takes longer than 2 s, Gangway answers 202, and the page follows the timeline.
       Prefer: 'wait=2',
     };
     const signal = AbortSignal.timeout(ANSWER_MS);

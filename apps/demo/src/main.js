@@ -2,7 +2,7 @@ import { Gangway } from './gangway.js';
 import { createServer } from './server.js';
 import { Users } from './users.js';
 
-/** @param {string} name @param {string} [fallback] used if the variable is unset or empty */
+/** @param {string} name @param {string} [fallback] */
 function setting(name, fallback) {
   const value = process.env[name] || fallback;
   if (value === undefined) throw new Error(`${name} is not set`);

@@ -10,10 +10,7 @@ import { Sessions, notStartedProblem } from './sessions.js';
 const PAGE = fileURLToPath(new URL('page', import.meta.url));
 const WEBAUTHN = dirname(fileURLToPath(import.meta.resolve('@simplewebauthn/browser')));
 
-/**
- * The page may load only our own files. A script that an attacker injects could register the attacker's
- * passkey.
- */
+/** The page may load only our own files, because an injected script could register the attacker's passkey. */
 const HEADERS = {
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
@@ -24,17 +21,17 @@ const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 };
 
-/** The members of an onboarding that the page gets. The page does not get the subject's ids, nor metadata. */
+/** The members of an onboarding that the page gets, without the subject's ids and metadata. */
 const SHOWN = `state reason nextAction otp session authenticators lastResult unresolved parked
   version provider createdAt updatedAt now`.split(/\s+/);
 
-/** The members of an event's data that the page gets. Users must not see the reasons that operators give. */
+/** The members of an event's data that the page gets, without operators' reasons. */
 const SHOWN_EVENT_DATA = 'step class durationMs inMs authenticators'.split(' ');
 
 /** @param {string[]} names @param {any} from */
 const only = (names, from) => Object.fromEntries(names.map((name) => [name, from[name]]));
 
-/** @param {Record<string, object>} properties the members that the body of a route must have */
+/** @param {Record<string, object>} properties the members that the body must have */
 const takes = (properties) => ({
   schema: { body: { type: 'object', required: Object.keys(properties), properties } },
 });
@@ -43,8 +40,8 @@ const CODE = { type: 'string', pattern: '^[A-Za-z0-9]{6,9}$' };
 const CREDENTIALS = { type: 'array', minItems: 1, maxItems: 10, items: { type: 'object' } };
 
 /**
- * Serves the page and its routes. Each route finds the browser's onboarding by the session cookie, makes one
- * call to Gangway, and answers with the state of the onboarding.
+ * Each route finds the browser's onboarding by the session cookie, makes one call to Gangway, and answers
+ * with the state of the onboarding.
  *
  * @param {import('./gangway.js').Gangway} gangway
  * @param {import('./users.js').Users} users
@@ -68,7 +65,7 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
     // WebAuthn works at "localhost", but not at an IP address.
     const byAddress = /^(?:127[.\d]+|\[::1\])(:\d+)?$/.exec(request.host);
     if (request.url === '/' && byAddress) return reply.redirect(`http://localhost${byAddress[1] ?? ''}/`);
-    // SameSite protects against other sites, but not against other origins of our site, such as a subdomain.
+    // SameSite does not protect against other origins of our site, such as a subdomain.
     if (!['GET', 'HEAD'].includes(request.method) && !isOfOurPage(request)) {
       throw new GangwayProblem(400, {
         code: 'validation_failed',
@@ -92,8 +89,7 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
     try {
       return shown(await gangway.get(session.id), session);
     } catch (error) {
-      // The onboarding does not exist any more, or belongs to another caller. The user must be able to start
-      // again.
+      // The onboarding does not exist, or belongs to another caller. The user must be able to start again.
       if (!(error instanceof GangwayProblem) || error.problem.code !== 'not_found') throw error;
       reply.header('Set-Cookie', sessions.end(request));
       return notStarted;
@@ -153,11 +149,7 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
   return app;
 }
 
-/**
- * Forwards Gangway's server-sent events, without the data that users must not see.
- *
- * @param {ReadableStream} events
- */
+/** Leaves out the data that users must not see. @param {ReadableStream} events */
 async function* filteredEvents(events) {
   const source = Readable.fromWeb(/** @type {import('node:stream/web').ReadableStream} */ (events));
   try {
@@ -174,8 +166,8 @@ async function* filteredEvents(events) {
 }
 
 /**
- * Whether our own page sent the request. Older browsers send `Origin`, but no `Sec-Fetch-Site`. Clients that
- * send neither are not browsers, and have no user's cookie.
+ * Older browsers send `Origin`, but no `Sec-Fetch-Site`. Clients that send neither are not browsers, and have
+ * no user's cookie.
  *
  * @param {import('fastify').FastifyRequest} request
  */
@@ -184,7 +176,7 @@ function isOfOurPage({ headers, host }) {
   return site === 'same-origin' && (origin ?? `//${host}`).replace(/^https?:/, '') === `//${host}`;
 }
 
-/** Turns an error into an answer. It hides internal errors, and also that Gangway refuses our API key. */
+/** Hides internal errors, and that Gangway refuses our API key. */
 function toProblem(/** @type {any} */ error) {
   if (error instanceof GangwayProblem) {
     if (error.problem.code === 'not_found') return notStartedProblem();

@@ -5,16 +5,15 @@ import { GangwayProblem } from './gangway.js';
  * @typedef {object} Session
  * @property {string} id the onboarding's id; the browser never gets it
  * @property {string} email
- * @property {string} ref a random reference to the onboarding. Each tab sends the reference of its own
- *   onboarding. All tabs share one cookie, so another tab may have started a newer onboarding.
+ * @property {string} ref a random reference, which each tab sends, because another tab may have started a
+ *   newer onboarding
  */
 
-/** The maximum number of sessions in memory. Above it, the oldest session is deleted. */
-const MOST = 10_000;
+const MAX_SESSIONS = 10_000;
 
 /**
  * Stands in for your own login. A cookie that scripts cannot read binds a browser to one onboarding. The
- * browser never sends an onboarding's id, so it cannot send the id of another user's onboarding.
+ * browser never sends an onboarding's id, so it cannot send another user's id.
  */
 export class Sessions {
   /** @type {Map<string, Session>} */
@@ -28,7 +27,7 @@ export class Sessions {
     const token = randomBytes(32).toString('base64url');
     const session = { id, email, ref: randomUUID() };
     this.#sessions.set(token, session);
-    if (this.#sessions.size > MOST) this.#sessions.delete([...this.#sessions.keys()][0] ?? '');
+    if (this.#sessions.size > MAX_SESSIONS) this.#sessions.delete([...this.#sessions.keys()][0] ?? '');
     return { session, cookie: cookie(request, token) };
   }
 
@@ -39,7 +38,7 @@ export class Sessions {
 
   /**
    * @param {import('fastify').FastifyRequest} request
-   * @throws GangwayProblem if the browser has no onboarding, or if the tab shows an older onboarding
+   * @throws GangwayProblem if the browser has no onboarding, or if the tab shows an older one
    */
   load(request) {
     const session = this.find(request);
@@ -52,7 +51,7 @@ export class Sessions {
 
   /**
    * @param {import('fastify').FastifyRequest} request
-   * @returns {string} the Set-Cookie header that deletes the session's cookie
+   * @returns {string} the Set-Cookie header that deletes the cookie
    */
   end(request) {
     this.#sessions.delete(tokenOf(request));
@@ -67,8 +66,8 @@ export const notStartedProblem = () =>
 const cookie = (request, token) => `${nameOf(request)}=${token}; Path=/; HttpOnly; SameSite=Strict`;
 
 /**
- * The name of the cookie contains the port. Cookies ignore ports (RFC 6265 §8.5), so two servers on localhost
- * would otherwise overwrite each other's cookie. Behind TLS, use `__Host-onboarding` with `Secure`.
+ * The name contains the port, because cookies ignore ports (RFC 6265 §8.5), and two servers on localhost
+ * would overwrite each other's cookie. Behind TLS, use `__Host-onboarding` with `Secure`.
  */
 const nameOf = (/** @type {import('fastify').FastifyRequest} */ { socket }) =>
   `onboarding-${socket.localPort}`;

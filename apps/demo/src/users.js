@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto';
 import { GangwayProblem } from './gangway.js';
 
 /**
- * Stands in for your own table of users. The wallet provider must already know each user. In this demo, every
- * e-mail address is a user, and the demo registers each user at the sandbox, which stands in for the
- * provider.
+ * Stands in for your own table of users. In this demo, every e-mail address is a user. The demo registers
+ * each user at the sandbox, because a wallet provider must already know each user.
  */
 export class Users {
   /** @param {{sandboxUrl: string, integration: string}} options */
@@ -13,7 +12,7 @@ export class Users {
     this.turnkey = integration.startsWith('turnkey');
   }
 
-  /** @param {string} email @returns {Promise<object>} the subject that an onboarding starts with */
+  /** @param {string} email @returns {Promise<object>} */
   async subjectOf(email) {
     const accountId = idOf(`account ${email}`);
     const userId = idOf(`user ${email}`);
@@ -42,7 +41,7 @@ export class Users {
   }
 }
 
-/** Makes a UUID of version 8 (RFC 9562 §5.8). The same name gives the same id, even after a restart. */
+/** Makes a UUID of version 8 (RFC 9562 §5.8), which is the same each time for the same name. */
 function idOf(/** @type {string} */ name) {
   const hex = createHash('sha256').update(name).digest('hex');
   return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-8$3-8$4-$5');

@@ -15,7 +15,7 @@ const COMMANDS = [
   '/{id}/authenticators',
   '/{id}/cancel',
 ];
-/** Codes of errors that the demo's server handles, or that the demo's requests cannot cause. */
+/** Error codes that the demo's server handles, or that the demo's requests cannot cause. */
 const NEVER_SHOWN = new Set([
   'unauthenticated',
   'forbidden',

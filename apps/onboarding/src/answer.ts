@@ -12,14 +12,13 @@ import {
 import { toOperation } from './operations.dto.js';
 import { toResource, type OnboardingResource } from './onboarding.dto.js';
 
-/** The step that a route runs, and the status of the route's answer if the step has succeeded. */
+/** `done` is the status of the answer if the step has succeeded. */
 interface RunStep {
   step: StepName;
   done: HttpStatus;
 }
 
 const RESEND: RunStep = { step: 'init-otp', done: HttpStatus.OK };
-/** The step that each route runs. The answer of such a route reports how the step ended. */
 const STEP_OF_ROUTE: Record<string, RunStep> = {
   '/v1/onboardings': { step: 'init-otp', done: HttpStatus.CREATED },
   '/v1/onboardings/:id/otp/resend': RESEND,
@@ -38,8 +37,7 @@ export function answer(reply: FastifyReply, row: Row): OnboardingResource {
 }
 
 /**
- * Answers a request to a route that runs a step. Uses the answer that was stored with the end of the step, if
- * there is one.
+ * Uses the answer that was stored with the end of the step, if there is one.
  *
  * @throws ProblemError if the step was refused.
  */
@@ -48,26 +46,23 @@ export function answerStep(reply: FastifyReply, row: Row): OnboardingResource | 
   return stored ? answerAsStored(reply, stored) : send(reply, stepAnswer(row, stepOfRoute(reply.request)!));
 }
 
-/** Answers a decision on an unknown outcome. A decision that sends a new code gets the answer of a resend. */
+/** Answers a decision on an unknown outcome: like a resend if the decision sends a new code. */
 export function answerDecision(reply: FastifyReply, row: Row): OnboardingResource {
   return stepOfState(row.state) ? send(reply, stepAnswer(row, RESEND)) : answer(reply, row);
 }
 
-/** Answers a command that starts an operation. The status is 202, because the worker carries it out. */
+/** The status is 202, because the worker carries out the operation. */
 export function answerOperation(reply: FastifyReply, operation: Operation) {
   reply.status(HttpStatus.ACCEPTED).header('Location', `/v1/operations/${operation.id}`);
   return toOperation(operation);
 }
 
-/** Sets the status and the headers of a stored answer. @returns its body. */
 export function answerAsStored(reply: FastifyReply, { status, headers, body }: KeptAnswer): string {
   reply.status(status).headers(headers);
   return body;
 }
 
-/**
- * @returns the answer to a command as Fastify will send it; null if the command is answered with an error.
- */
+/** @returns the answer as Fastify will send it; null if it is an error. */
 export function keptAnswer(row: Row, run: RunStep): KeptAnswer | null {
   try {
     const { status, headers, body } = stepAnswer(row, run);
@@ -88,7 +83,7 @@ interface StepAnswer {
   body: OnboardingResource;
 }
 
-/** The status is 202 before the step ends, or if it failed and the caller did not cause the failure. */
+/** The status is 202 before the step ends, or if it failed through no fault of the caller. */
 function stepAnswer(row: Row, { step, done }: RunStep): StepAnswer {
   throwIfFailed(row, step);
   const isNotDone = stepOfState(row.state) !== null || row.lastResult !== null;

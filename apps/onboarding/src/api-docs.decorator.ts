@@ -6,7 +6,7 @@ import { statusesOf, type ProblemCode, type Scope } from '#libs/kernel';
 import { onboardingResource } from './onboarding.dto.js';
 import { problemSchema } from './problem.dto.js';
 
-/** The problem codes with which any route can answer. */
+/** Any route can answer with these codes. */
 const EVERYWHERE: ProblemCode[] = [
   'validation_failed',
   'unauthenticated',
@@ -17,9 +17,7 @@ const EVERYWHERE: ProblemCode[] = [
   'not_ready',
 ];
 
-/**
- * Documents a route: its answer (a null schema means no body), and its problems besides {@link EVERYWHERE}.
- */
+/** Documents a route's answer (a null schema means no body), and its problems besides {@link EVERYWHERE}. */
 export function Answers(
   status: number,
   description: string,
@@ -42,7 +40,7 @@ export function Answers(
   );
 }
 
-/** The problem codes with which any command can answer, in addition to {@link EVERYWHERE}. */
+/** Any command can also answer with these codes. */
 const OF_COMMANDS: ProblemCode[] = [
   'idempotency_in_progress',
   'idempotency_key_reused',
@@ -51,7 +49,6 @@ const OF_COMMANDS: ProblemCode[] = [
   'unsupported_media_type',
 ];
 
-/** Documents `If-Match`, which every route that changes an onboarding takes. */
 export const IfMatch = () =>
   ApiHeader({
     name: 'If-Match',
@@ -71,7 +68,7 @@ export const TakesKey = () =>
       'marked `Idempotent-Replayed: true`. Refusals before any work are not kept.',
   });
 
-/** Documents a command as {@link Answers} does, and also the headers that every command takes. */
+/** Like {@link Answers}, with the headers that every command takes. */
 export function CommandAnswers(
   status: number,
   description: string,
@@ -87,7 +84,7 @@ export function CommandAnswers(
 
 export const RUNS_STEP = Symbol('a route that waits for the end of a step');
 
-/** Marks a command that runs a step, and documents the answers and headers of all such commands. */
+/** Marks a command that runs a step, and documents what all such commands share. */
 export const RunsStep = () =>
   applyDecorators(
     SetMetadata(RUNS_STEP, true),
@@ -107,11 +104,11 @@ export const RunsStep = () =>
     }),
   );
 
-/** Sets and documents the scopes of a route. A caller needs only one of them. */
+/** A caller needs only one of the scopes. */
 export const OpenTo = (...scopes: [Scope, ...Scope[]]) =>
   applyDecorators(
     Requires(...scopes),
-    // In OpenAPI, each separate entry is an alternative.
+    // In OpenAPI, separate entries are alternatives.
     ...scopes.map((scope) => ApiSecurity('bearer', [scope])),
     ApiExtension('x-required-scopes', scopes),
   );

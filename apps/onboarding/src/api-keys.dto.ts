@@ -103,5 +103,5 @@ export function toKeyResource({
   };
 }
 
-/** The answer with a new key and its token. No other answer contains a token. */
+/** No other answer contains a token. */
 export const toMadeKey = ({ key, token }: MadeApiKey) => ({ ...toKeyResource(key), token: token.reveal() });

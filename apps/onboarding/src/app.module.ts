@@ -10,10 +10,7 @@ import { EventStreams } from './event-streams.js';
 import { OperationsController } from './operations.controller.js';
 import { OnboardingController } from './onboarding.controller.js';
 
-/**
- * The internal REST API. It makes the first attempt of each call to the provider. The worker makes the
- * retries.
- */
+/** The REST API makes the first attempt of each call to the provider. The worker makes the retries. */
 @Module({})
 export class AppModule {
   static forRoot(config: Config): DynamicModule {

@@ -4,8 +4,8 @@ import { EXACTLY_ONE, EXAMPLE } from './schema-marks.js';
 import { optional, text } from './text.js';
 
 /**
- * Accepts base64url only in its canonical form, in which the unused bits at the end are zero. Providers may
- * decode other forms differently.
+ * Accepts only canonical base64url, whose unused bits at the end are zero. Providers may decode other forms
+ * differently.
  */
 const base64url = (name: string, max: number) =>
   z
@@ -74,8 +74,8 @@ const providersForm = z.strictObject({
 });
 
 /**
- * Recognizes by its members whether a passkey is in the browser's or the provider's notation, and reports the
- * faults of that notation. A zod union would report only that neither notation fits.
+ * Finds by the members whether a passkey has the browser's or the provider's notation, because a zod union
+ * would report only that neither fits.
  */
 function faultsOf(given: unknown): z.core.$ZodIssue[] {
   const has = (member: string) => typeof given === 'object' && given !== null && Object.hasOwn(given, member);
@@ -101,8 +101,8 @@ const hex = (name: string, min: number, max: number) =>
   z.string().regex(new RegExp(`^[0-9a-fA-F]{${min},${max}}$`), `${name} must be hex of the right length`);
 
 /**
- * The signed request that registers the passkeys in client custody. The user's device makes and signs this
- * request, because it holds the session's key. The body contains the passkeys.
+ * The user's device signs the request that registers the passkeys in client custody, because the device holds
+ * the session's key.
  */
 const deviceRequest = z
   .strictObject({

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { TEST_ENV, testDatabaseUrl, testRedisUrl } from '#libs/testing';
 
-/** Runs a compiled app, and stops it as soon as it listens. `npm run test:int` compiles the app first. */
+/** Runs a compiled app, and stops it as soon as it listens. */
 async function boot(
   app: string,
   env: Record<string, string>,

@@ -5,7 +5,6 @@ import type { Terms } from '#libs/onboarding';
 import { RUNS_STEP } from './api-docs.decorator.js';
 import { preferencesOf } from './prefer.js';
 
-/** @throws Error on a route without a guard. */
 export function callerOf({ caller }: FastifyRequest): Caller {
   if (caller) return caller;
   throw new Error('the request is not authenticated: its route has no guard');
@@ -16,10 +15,7 @@ export const AskedBy = createParamDecorator((_: unknown, context: ExecutionConte
   callerOf(context.switchToHttp().getRequest<FastifyRequest>()),
 );
 
-/**
- * Reads the headers of a command: `Prefer`, `If-Match` and `Idempotency-Key`. The idempotency key is
- * included, because the SQL statement that starts the command's step also stores this key.
- */
+/** Includes the idempotency key, because the SQL statement that starts the step also stores it. */
 export const CommandTerms = createParamDecorator((_: unknown, context: ExecutionContext): Terms => {
   const http = context.switchToHttp();
   const request = http.getRequest<FastifyRequest>();
@@ -35,10 +31,10 @@ export const CommandTerms = createParamDecorator((_: unknown, context: Execution
   };
 });
 
-/** An entity tag. It may contain commas (RFC 9110 §8.8.3). */
+/** An entity tag may contain commas (RFC 9110 §8.8.3). */
 const TAG = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g;
 
-/** Whether the header is a list of entity tags. Empty members are allowed (RFC 9110 §5.6.1.2). */
+/** Empty members of the list are allowed (RFC 9110 §5.6.1.2). */
 function isList(header: string): boolean {
   const [before = '', ...rest] = header.split(TAG);
   const after = rest.pop();
@@ -50,7 +46,7 @@ function isList(header: string): boolean {
 }
 
 /**
- * Reads `If-Match` (RFC 9110 §13.1.1). A weak tag (§8.8.3.2), or a tag that is not a number, matches no
+ * Reads `If-Match` (RFC 9110 §13.1.1). A weak tag (§8.8.3.2), or one that is not a number, matches no
  * version.
  *
  * @returns undefined for `*`: every version matches.

@@ -2,10 +2,7 @@ import { z } from 'zod';
 
 const credentialType = z.literal('public-key');
 
-/**
- * `PublicKeyCredentialCreationOptionsJSON` (WebAuthn Level 3 §5.1.9). Each value has the type that browsers
- * expect.
- */
+/** `PublicKeyCredentialCreationOptionsJSON` (WebAuthn Level 3 §5.1.9). */
 export const creationOptions = z
   .object({
     rp: z.object({ id: z.string(), name: z.string() }),

@@ -1,7 +1,6 @@
 /**
- * Repairs Swagger UI for people who use a keyboard or a screen reader, or who need contrast
- * (docs/decisions/0033-the-docs-page.md). The stylesheet and the script are texts in this file, because the
- * compiler copies only TypeScript files.
+ * Makes Swagger UI accessible (docs/decisions/0033-the-docs-page.md). The stylesheet and the script are
+ * texts, because the compiler copies only TypeScript files.
  */
 
 /** Colours with a contrast of at least 4.5 to 1 (WCAG 2.2, 1.4.3), and a visible focus (2.4.7). */
@@ -23,7 +22,6 @@ export const DOCS_STYLESHEET = `
 .swagger-ui .microlight:focus-visible { outline-offset: -3px; outline-color: #fff; }
 `;
 
-/** Adds accessible names, roles and keyboard control to the elements of Swagger UI. */
 export const DOCS_SCRIPT = `'use strict';
 const ATTRIBUTES = {
   '.information-container': { role: 'region', 'aria-label': 'About the API' },

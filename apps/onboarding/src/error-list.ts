@@ -15,7 +15,7 @@ interface Entry {
   title: string;
   cause: string;
   remedy: string;
-  /** The members that only problems of this code have: names in backquotes. Empty if there are none. */
+  /** The members that only problems of this code have, in backquotes. */
   members: string;
 }
 
@@ -27,7 +27,6 @@ const ENTRIES: readonly Entry[] = PROBLEM_CODES.map((code) => {
   return { code, status: statusesOf(code).join(' or '), title, cause, remedy, members };
 });
 
-/** The codes that a problem's member `errors` can contain, for each problem. */
 const FAULT_LISTS = Object.entries(FAULTS_BY_PROBLEM).map(([problem, faults]) => ({
   problem,
   faults: Object.entries(faults).map(([code, fault]) => ({ code, ...fault })),
@@ -35,7 +34,7 @@ const FAULT_LISTS = Object.entries(FAULTS_BY_PROBLEM).map(([problem, faults]) =>
 
 const POLICY = 'The caller gets `upstream_rejected`. Have the provider’s administrator change the policy.';
 
-/** The meanings of the codes that `lastResult` and `failure` can have, but a problem cannot have. */
+/** The meanings of codes that only `lastResult` and `failure` can have. */
 const ONLY_RESULTS: Record<Exclude<ResultCode, ProblemCode>, string> = {
   upstream_unavailable:
     'The provider failed, or could not be reached. While `nextAction` is `wait`, the service tries again. ' +
@@ -48,7 +47,7 @@ const ONLY_RESULTS: Record<Exclude<ResultCode, ProblemCode>, string> = {
   mfa_needed: `A policy at the provider requires another factor. ${POLICY}`,
 };
 
-/** @returns the list of errors in Markdown, for docs/reference/errors.md. */
+/** @returns Markdown for docs/reference/errors.md. */
 export function errorsMarkdown(): string {
   const entries = ENTRIES.map(({ code, status, title, cause, remedy, members }) =>
     [
@@ -98,7 +97,7 @@ Every answer that is not 2xx is a problem (RFC 9457) of type \`application/probl
 - If \`retryable\` is true, the same request may succeed later.
 - \`traceId\` finds the request in the logs.`;
 
-/** @returns the list of errors as an HTML page, for /docs/errors. */
+/** @returns an HTML page for /docs/errors. */
 export function errorsPage(): string {
   const entries = ENTRIES.map(
     ({ code, status, title, cause, remedy, members }) =>

@@ -44,7 +44,7 @@ const CLASS =
   'How the attempt ended: `ok`, or the class of its failure (`not_sent`, `throttled`, `unavailable`, ' +
   '`no_answer`, `rejected`, `rejected_unclear`, `misconfigured`).';
 
-/** The meanings of members that hold for the events of all types. */
+/** The meanings of members in events of any type. */
 const MEMBERS: Record<string, string> = {
   attempt: 'The number of the attempt, counted through the onboarding.',
   by: 'The caller that sent the command. Absent if it is the owner of the onboarding.',
@@ -54,7 +54,7 @@ const MEMBERS: Record<string, string> = {
   upstreamStatus: STATUS,
 };
 
-/** The meanings that hold for one event type only. They have priority over {@link MEMBERS}. */
+/** These meanings have priority over {@link MEMBERS}. */
 const BY_TYPE: { [Type in EventType]?: Record<string, string> } = {
   otp_verified: { sessionExpiresAt: SESSION },
   authenticators_submitted: { authenticators: 'How many passkeys the caller submitted.' },
@@ -101,7 +101,7 @@ const BY_TYPE: { [Type in EventType]?: Record<string, string> } = {
   },
 };
 
-/** @returns the schema of an event's data. Each member is optional, because an erasure removes members. */
+/** Each member is optional, because an erasure removes members. */
 export function eventData(type: EventType) {
   const shape: Record<string, z.ZodType> = EVENTS[type].partial().shape;
   const members = Object.entries(shape).map(([name, member]) => {

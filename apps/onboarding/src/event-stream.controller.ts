@@ -12,10 +12,7 @@ import { idParam, streamQuery, type StreamQuery } from './onboarding.dto.js';
 
 const TYPE = 'text/event-stream';
 
-/**
- * Streams the timeline. It does not use Nest's `@Sse`, which would answer 200 before the service knows
- * whether more events can follow (200) or not (204).
- */
+/** Nest's `@Sse` would answer 200 before the service knows whether more events can follow (204 if not). */
 @ApiTags('onboardings')
 @UseGuards(CallerGuard)
 @Controller('v1/onboardings/:id/events/stream')

@@ -2,11 +2,11 @@ import { Readable } from 'node:stream';
 import type { OnboardingEvent, TimelineReader } from '#libs/onboarding';
 import { toEventResource } from './onboarding.dto.js';
 
-/** How long a client waits before it reconnects (HTML Living Standard §9.2.5, `retry`). */
+/** The client's wait before it reconnects (HTML Living Standard §9.2.5, `retry`). */
 const RECONNECT_MS = 1_000;
 
 /**
- * A timeline as server-sent events (HTML Living Standard §9.2). The field `event` is never set, so a client's
+ * A timeline as server-sent events (HTML Living Standard §9.2). Without the field `event`, a client's
  * `onmessage` also receives event types that later versions add.
  */
 export class EventStream extends Readable implements TimelineReader {
@@ -28,8 +28,7 @@ export class EventStream extends Readable implements TimelineReader {
   }
 
   receive(events: OnboardingEvent[]): void {
-    // The stream may end while events are being read from the database. A client gets these events when it
-    // reconnects.
+    // The stream may end during a read from the database. The client gets these events when it reconnects.
     if (this.#ending) return;
     this.push(
       events.map((event) => `id: ${event.seq}\ndata: ${JSON.stringify(toEventResource(event))}\n\n`).join(''),
@@ -42,17 +41,14 @@ export class EventStream extends Readable implements TimelineReader {
     this.push(null);
   }
 
-  /**
-   * Cuts the connection immediately if the client does not read, because a stopping process cannot wait for
-   * the client.
-   */
+  /** Cuts the connection if the client does not read, because a stopping process cannot wait for it. */
   stop(): void {
     if (this.#isHeldUp) this.destroy();
     else this.end();
   }
 
   override _read(): void {
-    // The service pushes events when they happen, so this stream reads nothing on demand.
+    // The service pushes events when they happen.
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
@@ -61,14 +57,14 @@ export class EventStream extends Readable implements TimelineReader {
     done(error);
   }
 
-  /** Whether the connection accepts no more data for now. */
+  /** Whether the connection accepts no data for now. */
   get #isHeldUp(): boolean {
     return this.readableFlowing === false;
   }
 
   /**
-   * Sends an SSE comment, so that proxies do not close a silent connection. If the client has read nothing
-   * since the last heartbeat, closes the connection instead. A client that is alive reconnects and resumes.
+   * Sends an SSE comment, so that proxies do not close a silent connection. Closes the connection if the
+   * client has read nothing since the last heartbeat.
    */
   #heartbeat(): void {
     if (this.#isHeldUp) {

@@ -6,12 +6,10 @@ import { EventStream } from './event-stream.js';
 
 const RETRY_AFTER_S = 5;
 
-/**
- * The open event streams of this process. Their number is limited. When the process stops, it ends them all.
- */
+/** The open event streams of this process, up to a limit. */
 @Injectable()
 export class EventStreams implements OnModuleDestroy {
-  /** Each stream with the name of its caller. */
+  /** Each stream with its caller's name. */
   readonly #open = new Map<EventStream, string>();
   #stopped = false;
 
@@ -25,8 +23,8 @@ export class EventStreams implements OnModuleDestroy {
   }
 
   /**
-   * @throws ProblemError `not_ready` if this process has too many open streams, because another replica may
-   * have fewer. `rate_limited` if this caller has too many, because other callers need streams too.
+   * @throws ProblemError `not_ready` if this process has too many streams, because another replica may have
+   *   fewer; `rate_limited` if this caller has too many.
    */
   open(onboardingId: string, after: number, caller: string): EventStream {
     const own = [...this.#open.values()].filter((name) => name === caller).length;
@@ -59,8 +57,8 @@ export class EventStreams implements OnModuleDestroy {
   }
 
   /**
-   * Ends all streams, because the HTTP server waits for them before it closes. Clients reconnect to another
-   * replica, because the load balancer already knows that this replica stops.
+   * The HTTP server waits for the streams before it closes. Clients reconnect to another replica, because the
+   * load balancer already knows that this one stops.
    */
   onModuleDestroy(): void {
     this.#stopped = true;

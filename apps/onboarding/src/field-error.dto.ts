@@ -18,7 +18,7 @@ const listOf = (id: string, codes: readonly FaultCode[], description: string) =>
 const codesOf = (problem: keyof typeof FAULTS_BY_PROBLEM) =>
   Object.keys(FAULTS_BY_PROBLEM[problem]) as FaultCode[];
 
-/** The schema of `errors` in `lastResult` and `failure`, and in problems that report the same faults. */
+/** Faults in `lastResult` and `failure`, and in problems that report the same faults. */
 export const fieldErrors = listOf('Fault', FAULT_CODES, 'The code of one fault.');
 
 const OWN: Partial<Record<ProblemCode, typeof fieldErrors>> = {

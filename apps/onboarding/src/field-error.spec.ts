@@ -9,7 +9,7 @@ import * as operations from './operations.dto.js';
 
 type Def = Record<string, unknown>;
 
-/** Collects all definitions in a zod schema (members, alternatives and checks), at any depth. */
+/** Collects all definitions in a zod schema, at any depth. */
 function defsIn(value: unknown, seen = new Set<unknown>()): Def[] {
   if (typeof value !== 'object' || value === null || seen.has(value)) return [];
   seen.add(value);

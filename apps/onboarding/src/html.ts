@@ -11,7 +11,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** A template tag that writes HTML. It escapes inserted strings, and keeps inserted `Html` as it is. */
+/** A template tag that escapes inserted strings, and keeps inserted `Html` as it is. */
 export function html(texts: TemplateStringsArray, ...values: (string | Html | Html[])[]): Html {
   return new Html(texts.reduce((before, text, n) => before + write(values[n - 1]!) + text));
 }
@@ -22,7 +22,7 @@ function write(value: string | Html | Html[]): string {
   return value.replaceAll(/[&<>"']/g, (character) => ENTITIES[character]!);
 }
 
-/** The stylesheet of our own pages below `/docs`. */
+/** For our own pages below `/docs`. */
 export const STYLESHEET = `
 :root { color-scheme: light dark; }
 body { margin: 0; background: light-dark(#f4f5f7, #14171c); color: light-dark(#1b1f26, #e7eaee);

@@ -43,7 +43,7 @@ declare module 'fastify' {
     keyed?: {
       request: KeyedRequest;
       keep: boolean;
-      /** Makes the answer of a route that runs a step. */
+      /** Only for a route that runs a step. */
       answerMaker: AnswerMaker | undefined;
       lockMs(waitMs: number): number;
     };
@@ -64,7 +64,6 @@ const KEPT_HEADERS = ['content-type', 'etag', 'location', 'retry-after'];
  */
 export const Idempotent = () => applyDecorators(UseGuards(IdempotencyGuard), UseFilters(IdempotencyFilter));
 
-/** Refuses a malformed key. Passes a valid key on to the SQL statement that does the work. */
 @Injectable()
 class IdempotencyGuard implements CanActivate {
   constructor(
@@ -83,7 +82,7 @@ class IdempotencyGuard implements CanActivate {
       });
     }
     const keyed = {
-      // If the request starts an operation, the operation gets this id too.
+      // An operation that the request starts gets this id too.
       id: uuidV7(this.clock.nowMs()),
       caller: callerOf(request).name,
       route: `POST ${request.routeOptions.url ?? ''}`,
@@ -120,17 +119,13 @@ class IdempotencyFilter implements ExceptionFilter {
       .catch((final: unknown) => reply.sendError(final));
   }
 
-  /**
-   * Answers a request that failed. If an earlier request has used the same key, repeats its answer if
-   * possible. Otherwise throws an error.
-   */
   async #again(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const keyed = request.keyed!;
     keyed.keep = false;
-    // A caller that has lost a permission must not get an answer for which the caller needed that permission.
+    // A caller that has lost a permission must not get an answer that needs this permission.
     if (!(error instanceof ProblemError) || NEVER_REPLAYED.has(error.code)) throw error;
     const kept = await this.keys.find(keyed.request);
-    // No key is stored, because the request was refused without any effect. The caller may send it again.
+    // No key is stored, because the request was refused without any effect.
     if (!kept) throw error;
     if (kept.erased) {
       throw new ProblemError('onboarding_erased', {
@@ -138,8 +133,7 @@ class IdempotencyFilter implements ExceptionFilter {
       });
     }
     if (kept.takenBy === keyed.request.id) {
-      // The service stores the answer only if a retry cannot succeed. Otherwise, a temporary problem would be
-      // the answer for two days.
+      // A temporary problem must not be the answer for two days.
       keyed.keep = !error.retryable && error.status < 500;
       throw error;
     }
@@ -166,10 +160,10 @@ class IdempotencyFilter implements ExceptionFilter {
         }),
       });
     }
-    // The first request did its work, but stored no answer. So the answer is made from the onboarding.
+    // The first request did its work, but stored no answer, so the answer is made from the onboarding.
     const route = request.routeOptions.url ?? '';
     if (route.endsWith('/options')) {
-      // The client never received the challenge of the first request. Delete the stored key, so that the next
+      // The client never received the challenge of the first request. Without the stored key, the next
       // repetition creates a new challenge.
       await this.keys.release(keyed.request);
       throw error;
@@ -181,34 +175,32 @@ class IdempotencyFilter implements ExceptionFilter {
   }
 }
 
-/** Answers with the stored answer of another request. */
 function replay(request: FastifyRequest, reply: FastifyReply, kept: KeptAnswer): string {
   if (kept.status >= 400) request.problem = problemIn(kept.body);
   else delete request.problem;
   return answerAsStored(reply.header('Idempotent-Replayed', 'true'), kept);
 }
 
-/** Replaces an answer that is about to be sent. */
 function sendInstead(request: FastifyRequest, reply: FastifyReply, kept: KeptAnswer): string {
   for (const name of KEPT_HEADERS) reply.removeHeader(name);
   return replay(request, reply, kept);
 }
 
-/** Reads the problem in a stored answer. Only problems that the same request would get again are stored. */
+/** Only problems that the same request would get again are stored. */
 function problemIn(body: string) {
   const { code } = JSON.parse(body) as { code: ProblemCode };
   return { code, retryable: false };
 }
 
-/** If a step ended longer ago than this, the request that started the step no longer waits for an answer. */
+/** If a step ended longer ago than this, its request no longer waits for an answer. */
 const ANSWERED_BY_NOW_MS = 1_000;
 
 const isAtRest = (row: Row) =>
   stepOfState(row.state) === null && row.now.getTime() - row.updatedAt.getTime() > ANSWERED_BY_NOW_MS;
 
 /**
- * Stores the first answer to each key immediately before sending it, unless the answer was stored when a step
- * ended. If the key already has another answer, sends the stored answer instead.
+ * Stores the first answer to each key before sending it, unless it was stored when a step ended. If the key
+ * already has another answer, sends that one.
  */
 export function keepAnswers(app: NestFastifyApplication): void {
   const keys = app.get(IdempotencyKeys);
@@ -231,8 +223,7 @@ export function keepAnswers(app: NestFastifyApplication): void {
         const first = await keys.answer(keyed.request, sent);
         return first === sent ? payload : sendInstead(request, reply, first);
       } catch (error) {
-        // A warning is enough, because the key is stored and the work is done. A repeated request gets an
-        // answer that is made from the onboarding.
+        // A warning is enough, because a repeated request gets an answer that is made from the onboarding.
         const { id: onboardingId } = request.params as { id?: string };
         logger.warn({ onboardingId }, `an answer was not stored: ${(error as Error).message}`);
         return payload;
@@ -240,7 +231,7 @@ export function keepAnswers(app: NestFastifyApplication): void {
     });
 }
 
-/** Writes a body as JSON. A body that nests too deeply exceeds the call stack, and is refused. */
+/** A body that nests too deeply exceeds the call stack, and is refused. */
 function textOf(body: unknown): string {
   try {
     return JSON.stringify(body ?? null);

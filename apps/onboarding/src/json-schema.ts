@@ -10,11 +10,7 @@ export interface Converted {
   components: Record<string, JsonSchema>;
 }
 
-/**
- * Converts a schema for the OpenAPI document (JSON Schema 2020-12).
- *
- * @param io `input` for a request, `output` for an answer.
- */
+/** @param io `input` for a request, `output` for an answer. */
 export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Converted {
   const components: Record<string, JsonSchema> = {};
   const {
@@ -24,8 +20,7 @@ export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Convert
   } = z.toJSONSchema(schema, {
     target: 'draft-2020-12',
     io,
-    // Callers send an instant as text. The zod schema turns the text into a Date, which JSON Schema cannot
-    // express.
+    // The zod schema turns an instant into a Date, which JSON Schema cannot express.
     unrepresentable: 'any',
     override: (at) => {
       mend(at.zodSchema, at.jsonSchema, components);
@@ -35,11 +30,10 @@ export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Convert
 }
 
 function mend(schema: z.core.$ZodTypes, json: JsonSchema, components: Record<string, JsonSchema>): void {
-  // Zod adds the bounds of JavaScript's safe integers. Client generators would use these bounds as example
-  // values.
+  // Client generators would use zod's bounds of safe integers as example values.
   if (json.minimum === Number.MIN_SAFE_INTEGER) delete json.minimum;
   if (json.maximum === Number.MAX_SAFE_INTEGER) delete json.maximum;
-  // Remove the pattern, because client generators fail to make an example from it.
+  // Client generators fail to make an example from the pattern.
   if (json.format === 'date-time') delete json.pattern;
   if (schema instanceof z.ZodDiscriminatedUnion) json['discriminator'] = discriminatorOf(schema);
   if (json[EXAMPLE]) {
@@ -61,10 +55,7 @@ function discriminatorOf({ def }: z.ZodDiscriminatedUnion) {
   return { propertyName, mapping };
 }
 
-/**
- * Writes the schema as a `oneOf`. Client generators know no other way to say that exactly one of two members
- * is required.
- */
+/** Client generators know no other way to require exactly one of two members. */
 function exactlyOne(json: JsonSchema): void {
   const names = json[EXACTLY_ONE] as string[];
   const { properties = {}, additionalProperties = false } = json;
@@ -85,8 +76,8 @@ const withoutNull = ({ anyOf, ...json }: JsonSchema): JsonSchema => {
 };
 
 /**
- * Replaces the schema of a body's member by one schema for each provider. Only the options of a resend have
- * the same schema for all providers: a captcha token.
+ * Replaces the schema of a body's member by one schema for each provider. The options of a resend are the
+ * same for all providers.
  */
 function byProvider(json: JsonSchema, components: Record<string, JsonSchema>): void {
   const member = json[BY_PROVIDER] as 'subject' | 'otp' | 'resend';

@@ -259,7 +259,7 @@ describe('an onboarding as callers see it', () => {
       { state: 'otp_verified', sessionExpiresAt: after(900_000), sessionEndsAt: after(870_000) } as const,
     ],
     [
-      'is in doubt',
+      'has an unknown outcome',
       {
         state: 'outcome_unknown',
         step: 'verify-otp',

@@ -35,13 +35,13 @@ const otpChoice = z
     rule('too_big', 'is larger than 16384 characters of JSON'),
   );
 
-/** The subject that "Try it out" on the API page sends. The sandbox can accept any two ids. */
+/** For "Try it out" on the API page. The sandbox accepts any two ids. */
 const SUBJECT = {
   accountId: '550e8400-e29b-41d4-a716-446655440000',
   userId: '6ba7b810-9dad-41d1-80b4-00c04fd430c8',
 };
 
-/** The body of `POST /v1/onboardings`. The provider defines and checks the subject's members. */
+/** The provider defines and checks the subject's members. */
 export const startBody = z
   .strictObject({
     integration: optional(text(32)).meta({
@@ -137,7 +137,7 @@ const instantParam = z.iso
 export const whole = (min: number, max: number, fallback: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
 
-/** An id of a subject, to search for. UUIDs are stored in lower case. */
+/** UUIDs are stored in lower case. */
 const subjectId = text(64).transform((id) => (z.guid().safeParse(id).success ? id.toLowerCase() : id));
 
 const ONE_OR_MORE_STATES = new RegExp(`^(${STATES.join('|')})(,(${STATES.join('|')}))*$`);
@@ -158,7 +158,7 @@ export const cursor = z
   })
   .optional();
 
-/** If a parameter is given twice, the value is an array. The schemas refuse arrays. */
+/** A parameter that is given twice is an array, which the schemas refuse. */
 export const listQuery = z.strictObject({
   state: z
     .string()
@@ -372,8 +372,8 @@ export function toResource(row: Row): OnboardingResource {
     row.state === 'otp_verified' ||
     row.state === 'authenticators_submitted' ||
     row.state === 'outcome_unknown';
-  // The row keeps expiry and tries of the old code until a new code is sent. While the new code is being
-  // sent, the service does not accept the old code.
+  // While a new code is being sent, the service does not accept the old code, although the row still has its
+  // expiry and tries.
   const isSending = row.state === 'otp_requested';
   // A call that is still under way cannot be resolved yet.
   const unresolved = row.leaseUntil === null ? row.unresolved.at(-1) : undefined;
@@ -415,8 +415,7 @@ export function toResource(row: Row): OnboardingResource {
   };
 }
 
-// PostgreSQL sorts the members of JSON by length. The next functions restore the order of the OpenAPI
-// document.
+// PostgreSQL sorts the members of JSON by length. The next functions restore the documented order.
 
 const lastResultOf = ({ step, code, detail, at, errors }: NonNullable<Row['lastResult']>) => ({
   step,
@@ -454,10 +453,7 @@ const authenticatorOf = (registered: Row['authenticators'][number]) => ({
   createdAt: registered.createdAt,
 });
 
-/**
- * @returns the time at which an onboarding ends by itself. In `outcome_unknown`, the idle limit does not
- * apply, because the onboarding waits for a decision.
- */
+/** In `outcome_unknown`, the idle limit does not apply, because the onboarding waits for a decision. */
 function endsAtOf({ state, idleEndsAt, lifeEndsAt }: Row): Date | null {
   if (isEnded(state)) return null;
   return state === 'outcome_unknown' || lifeEndsAt < idleEndsAt ? lifeEndsAt : idleEndsAt;

@@ -28,7 +28,7 @@ In server custody, \`deviceSigning\` is null, and the service refuses \`encrypte
 with \`not_supported\`. In client custody, it refuses \`code\` and
 \`authenticators\`.`;
 
-/** Builds the document from the routes and their schemas. docs/openapi.json is its committed copy. */
+/** docs/openapi.json is the committed copy. */
 export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
   const options = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
@@ -65,15 +65,12 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
   });
   for (const path of Object.keys(document.paths)) if (!path.startsWith('/v1/')) delete document.paths[path];
   mend(document);
-  // The retry rules of each provider are part of the API, so the document contains them.
+  // The retry rules of each provider are part of the API.
   const laws = Object.fromEntries(PROVIDERS.map(({ kind, law }) => [kind, law]));
   return Object.assign(document, { 'x-retry-safety': laws });
 }
 
-/**
- * Corrects two wrong assumptions of Swagger: that every body is required, and that all answers have the same
- * media type. Problems have a media type of their own (RFC 9457 §3).
- */
+/** Corrects Swagger: some bodies are optional, and problems have their own media type (RFC 9457 §3). */
 function mend(document: OpenAPIObject): void {
   for (const path of Object.values(document.paths)) {
     for (const operation of [path.get, path.post, path.delete]) {
@@ -109,7 +106,7 @@ const PAGES: ReadonlySet<string> = new Set(['/docs', '/docs/', '/docs/index.html
 /** The styles that Swagger UI's script writes into the page, for its logo. */
 const WRITTEN_STYLES = ['.logo_small_svg__cls-2{fill:#fff}.logo_small_svg__cls-3{fill:#85ea2d}'];
 
-/** Serves the document (/openapi.json), a page that shows it (/docs), and the error list (/docs/errors). */
+/** Serves /openapi.json, its page (/docs) and the error list (/docs/errors). */
 export function serveDocs(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance();
   const errors = errorsPage();
@@ -136,8 +133,7 @@ export function serveDocs(app: NestFastifyApplication): void {
     customSiteTitle: 'Gangway API',
     customCssUrl: DOCS_STYLES,
     customJs: SCRIPT,
-    // Switch off Swagger's validator, which would send the address of this service to another company's
-    // server.
+    // Swagger's validator would send this service's address to another company's server.
     swaggerOptions: { validatorUrl: null },
   });
 }

@@ -41,7 +41,6 @@ import {
 
 const BODY_PROBLEMS = ['payload_too_large', 'unsupported_media_type'] as const;
 
-/** Operations on many onboardings, and on integrations. The worker carries them out. */
 @ApiTags('operations')
 @UseGuards(CallerGuard)
 @Controller('v1')

@@ -17,7 +17,7 @@ import { cursor, whole } from './onboarding.dto.js';
 import { EXAMPLE } from './schema-marks.js';
 import { instant, optional, text } from './text.js';
 
-/** The maximum number of ids in one operation. So many ids fit in a body of 256 KiB, the maximum size. */
+/** So many ids fit in a body of 256 KiB, the maximum size. */
 const MAX_IDS = 5_000;
 
 const reason = text(500).meta({

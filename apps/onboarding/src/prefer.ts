@@ -3,19 +3,17 @@ import { listMembers } from '#libs/kernel';
 const DEFAULT_WAIT_S = 10;
 const MAX_WAIT_S = 30;
 
-/** The preferences (RFC 7240) that the service applies to a request. */
+/** The preferences (RFC 7240) that the service applies. */
 export interface Preferences {
-  /** How long the caller waits for a step's end, in milliseconds. */
+  /** How long the caller waits for a step's end. */
   waitMs: number;
-  /** The value of `Preference-Applied`; null if the request has no preference that the service knows. */
+  /** The value of `Preference-Applied`; null if the request has no known preference. */
   applied: string | null;
 }
 
 /**
- * Reads how long a caller wants to wait for a step's end (RFC 7240 §4.1 and §4.3). Unknown preferences and
- * invalid values are ignored, and a longer wait is cut to our maximum. `respond-async` alone means no wait.
- *
- * @param header the `Prefer` header, if any.
+ * Ignores unknown preferences and invalid values (RFC 7240 §4.1 and §4.3). `respond-async` alone means no
+ * wait.
  */
 export function preferencesOf(header: string | undefined): Preferences {
   const given = parse(header ?? '');
@@ -29,17 +27,11 @@ export function preferencesOf(header: string | undefined): Preferences {
   };
 }
 
-/**
- * One preference: a name, a value, and ignored parameters. `parse` shortens long runs of blanks first,
- * because they would make the match slow.
- */
+/** Long runs of blanks would make the match slow, so `parse` shortens them. */
 const PREFERENCE =
   /^\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";]*)))?\s*(?:;.*)?$/s;
 
-/**
- * @returns the values by the preference's name in lower case. If a name is repeated, its first value counts.
- * An empty value means the same as no value (RFC 7240 §2).
- */
+/** The first value of a name counts. An empty value means the same as no value (RFC 7240 §2). */
 function parse(header: string): Map<string, string> {
   const preferences = new Map<string, string>();
   for (const member of listMembers(header)) {

@@ -25,11 +25,11 @@ const MEMBERS = {
   version: z.int().min(1).meta({ description: 'The current version.' }),
 } satisfies Record<Exclude<ProblemMember, 'errors'>, z.ZodType>;
 
-/** @returns the name of the schema for a code: `otp_invalid` → `OtpInvalidProblem`. */
+/** E.g. `OtpInvalidProblem` for `otp_invalid`. */
 const nameOf = (code: ProblemCode) =>
   `${code.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase())}Problem`;
 
-/** @returns the schema of a problem with this code (RFC 9457 §3). It includes the code's own members. */
+/** A problem (RFC 9457 §3) with the members of its code. */
 const problemOf = (code: ProblemCode) =>
   z
     .object({
@@ -55,7 +55,6 @@ const problems = Object.fromEntries(PROBLEM_CODES.map((code) => [code, problemOf
   ReturnType<typeof problemOf>
 >;
 
-/** @returns the schema of an answer whose body is a problem with one of these codes. */
 export function problemSchema(codes: readonly ProblemCode[]): z.ZodType {
   const [first, ...more] = codes.map((code) => problems[code]);
   return more.length > 0 ? z.discriminatedUnion('code', [first!, ...more]) : first!;

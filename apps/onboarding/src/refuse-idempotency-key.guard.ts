@@ -2,10 +2,7 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import type { FastifyRequest } from 'fastify';
 import { ProblemError } from '#libs/kernel';
 
-/**
- * Refuses `Idempotency-Key` on routes whose answer must not be stored. If the service ignored the header, the
- * caller would expect a stored answer.
- */
+/** For routes whose answer must not be stored: a caller with `Idempotency-Key` expects a stored answer. */
 @Injectable()
 export class RefuseIdempotencyKey implements CanActivate {
   canActivate(context: ExecutionContext): boolean {

@@ -17,10 +17,9 @@ export interface DocumentedAnswer {
   takes: ReadonlySet<string>;
 }
 
-/** The statuses of problems that can only happen after the service has read the headers of a command. */
+/** Problems with these statuses come only after the service has read a command's headers. */
 const OF_COMMANDS = new Set([409, 410, 412, 422]);
 
-/** @returns the headers that an answer can have, as OpenAPI describes them. */
 export function headersOf({ status, isOnboarding, takes }: DocumentedAnswer) {
   const isRead = status < 300 || OF_COMMANDS.has(status);
   const present: Record<keyof typeof HEADERS, boolean> = {

@@ -42,7 +42,7 @@ const table = (heads: string[], rows: string[][]) =>
   [row(heads), row(heads.map(() => '---')), ...rows.map(row)].join('\n');
 const quoted = (names: Iterable<string>) => [...names].map((name) => `\`${name}\``).join(', ');
 
-/** @returns the routes of the REST API in Markdown, for docs/reference/rest.md. */
+/** @returns Markdown for docs/reference/rest.md. */
 export function restMarkdown(document: OpenAPIObject): string {
   const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods as Record<string, Route>).map(([method, route]) => ({
@@ -117,7 +117,7 @@ function statesOf(schemas: Record<string, Schema>): string {
     const members = Object.entries(schemaAt(schemas, ref).properties!).filter(([name]) => name !== 'type');
     return [
       `\`${type}\``,
-      DO[type]!,
+      INSTRUCTION_BY_ACTION[type]!,
       members.map(([name, { description }]) => `\`${name}\`: ${description}`).join(' '),
     ];
   });
@@ -170,8 +170,7 @@ const SCOPES = {
   admin: 'manage API keys',
 } satisfies Record<Scope, string>;
 
-/** The instruction to the caller for each `nextAction.type`. */
-const DO: Record<string, string> = {
+const INSTRUCTION_BY_ACTION: Record<string, string> = {
   wait: 'Wait: read again, or follow the events.',
   submit_otp: 'Let the user type the code, and verify it.',
   resend_otp: 'Ask for a new code.',
@@ -195,7 +194,7 @@ a client from it. This page is the overview.
   \`Retry-After\`.
 - [Events](events.md) are the timeline of an onboarding.`;
 
-/** @returns the event types in Markdown, for docs/reference/events.md. */
+/** @returns Markdown for docs/reference/events.md. */
 export function eventsMarkdown(document: OpenAPIObject): string {
   const schemas = schemasOf(document);
   const entries = Object.entries(schemas['OnboardingEvent']!.discriminator!.mapping).map(([type, ref]) => {

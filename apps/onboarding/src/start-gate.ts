@@ -7,8 +7,7 @@ import { startBody, type StartBody } from './onboarding.dto.js';
 
 /**
  * Refuses to start an onboarding if the caller may not use the integration, or has sent too many commands
- * about the subject (the user). Both checks need the body. A body of the wrong shape passes, because the
- * validation pipe refuses it later.
+ * about the subject. A body of the wrong shape passes, because the validation pipe refuses it later.
  */
 @Injectable()
 export class StartGate implements CanActivate {
@@ -22,7 +21,7 @@ export class StartGate implements CanActivate {
     const { caller, counts } = request;
     const { success, data: start } = startBody.safeParse(request.body);
     if (!success || !caller) return true;
-    // Checked before the look-up of the integration, so that a caller cannot learn which integrations exist.
+    // Before the look-up of the integration, so that a caller cannot learn which integrations exist.
     if (start.integration !== undefined) mayUse(caller, start.integration);
     const { integration, subjectKey } = this.otp.subjectOf(start as StartBody);
     mayUse(caller, integration);

@@ -6,7 +6,7 @@ const MAX_DEPTH = 8;
 /** PostgreSQL cannot store U+0000. Half of a surrogate pair is not a character. */
 const isText = (value: string) => value.isWellFormed() && !value.includes('\0');
 
-/** The schema of a text that the service stores, or compares with stored texts. */
+/** A text that the service stores, or compares with stored texts. */
 export const text = (max: number) =>
   z
     .string()
@@ -14,7 +14,7 @@ export const text = (max: number) =>
     .max(max)
     .refine(isText, rule('unstorable_text', 'holds U+0000 or half of a surrogate pair'));
 
-/** Whether every text in a piece of JSON can be stored, and nothing lies deeper than {@link MAX_DEPTH}. */
+/** Whether the service can store all texts in a piece of JSON, and nothing lies deeper than MAX_DEPTH. */
 export function isStorable(value: unknown, depth = 0): boolean {
   if (typeof value === 'string') return isText(value);
   if (typeof value !== 'object' || value === null) return true;
@@ -22,7 +22,7 @@ export function isStorable(value: unknown, depth = 0): boolean {
   return Object.entries(value).every(([key, each]) => isText(key) && isStorable(each, depth + 1));
 }
 
-/** A client may leave out an optional member or send null. Many clients send null for each empty member. */
+/** Many clients send null for each optional member that has no value. */
 export const optional = <T extends z.ZodType>(schema: T) =>
   schema
     .nullish()

@@ -1,7 +1,6 @@
 /**
- * Writes the reference pages that differ from the code, and prints their paths. With `--check`, it only
- * compares them, so that the API does not change by accident. Nest's preview mode reads the routes without
- * opening connections.
+ * Writes the reference pages that differ from the code. `--check` only compares, so that the API does not
+ * change by accident. Nest's preview mode reads the routes without opening connections.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { NestFactory } from '@nestjs/core';
@@ -13,7 +12,7 @@ import { errorsMarkdown } from './error-list.js';
 import { openApiDocument } from './openapi.js';
 import { eventsMarkdown, restMarkdown } from './rest-reference.js';
 
-/** Values for the required settings. The pages do not depend on these values. */
+/** The pages do not depend on these values. */
 const config = parseConfig(
   {
     DATABASE_URL: 'postgres://nowhere/gangway',

@@ -1,11 +1,9 @@
 /** @import { Glance } from '../src/control/glance.js' */
 
-/** After this time without an answer, the page reports the sandbox as unreachable. */
+/** After this time, the page reports the sandbox as unreachable. */
 const TIMEOUT_MS = 5_000;
 
 /**
- * Fetches mails, requests and faults for the page.
- *
  * @param {{ address: string, userId: string }} filter an empty member matches everything
  * @returns {Promise<Glance>}
  * @throws {Error} if the sandbox cannot be reached, or refuses

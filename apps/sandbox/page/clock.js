@@ -3,12 +3,12 @@ import { byId, setText } from './dom.js';
 import { exactTime } from './times.js';
 /** @import { Glance } from '../src/control/glance.js' */
 
-/** A smaller difference between the sandbox's and the browser's clock is only the delay of the answer. */
+/** A smaller difference from the browser's clock is only the delay of the answer. */
 const MOVED_MS = 5_000;
 
 /**
- * Moves only the time that decides when codes and sessions expire. The time for timestamps in requests stays,
- * because the caller's clock does not move.
+ * Moves only the time at which codes and sessions expire. The caller's clock does not move, so neither does
+ * the time for timestamps in requests.
  */
 export class ClockView {
   #aheadMs = 0;

@@ -11,7 +11,7 @@ export function byId(id, type) {
 }
 
 /**
- * Makes an element. It inserts strings as text, never as HTML, because callers choose the addresses of mails.
+ * Inserts strings as text, never as HTML, because callers choose the addresses of mails.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
@@ -39,7 +39,7 @@ export function makeButton(className, text, act) {
 }
 
 /**
- * Changes a text only if the new text differs. Otherwise, the user would lose a selection in the text.
+ * Setting an unchanged text would remove a selection in it.
  *
  * @param {HTMLElement} element
  * @param {string} text
@@ -48,13 +48,9 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/**
- * Makes a screen reader say what has happened.
- *
- * @param {string} text
- */
+/** Makes a screen reader say the text. @param {string} text */
 export function say(text) {
   const said = byId('said', HTMLElement);
-  // Screen readers do not read an unchanged text again. So a repeated text gets a space at its end.
+  // Screen readers do not read an unchanged text again.
   said.textContent = said.textContent === text ? `${text}\u00a0` : text;
 }

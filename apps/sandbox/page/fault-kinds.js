@@ -1,8 +1,6 @@
 /** @import { FaultSpec } from '../src/control/fault.dto.js' */
 
-/**
- * @type {readonly { name: string, text: string, answers: boolean, spec: Partial<FaultSpec> }[]}
- */
+/** @type {readonly { name: string, text: string, answers: boolean, spec: Partial<FaultSpec> }[]} */
 export const KINDS = [
   { name: 'error', text: 'Answer a status, do nothing', answers: true, spec: {} },
   { name: 'error-after', text: 'Do it, then answer a status', answers: true, spec: { afterEffect: true } },
@@ -17,11 +15,7 @@ export const KINDS = [
   { name: 'slow', text: 'Only the delay', answers: false, spec: {} },
 ];
 
-/**
- * The routes for the three steps, by provider.
- *
- * @type {Readonly<Record<string, [string, string, string]>>}
- */
+/** The routes of the three steps. @type {Readonly<Record<string, [string, string, string]>>} */
 const STEPS = {
   byzantine: ['init-otp', 'otp-auth', 'create-authenticators-otp'],
   turnkey: ['init_otp', 'verify_otp', 'create_authenticators'],
@@ -29,7 +23,7 @@ const STEPS = {
 };
 
 /**
- * The most common faults, each with the text of its button.
+ * The most common faults.
  *
  * @param {string} provider
  * @returns {{ text: string, spec: FaultSpec }[]}

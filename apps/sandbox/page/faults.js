@@ -60,7 +60,7 @@ export class FaultsView {
   #makeRow(fault) {
     const left = make('span', 'quiet');
     const remove = makeButton('plain', 'Delete', () => {
-      // Move the focus before the button disappears. Otherwise, the focus jumps to the top of the page.
+      // Move the focus before the button disappears. Otherwise, it jumps to the top of the page.
       byId('faults-title', HTMLElement).focus();
       void this.#act(() => change('DELETE', `faults?id=${fault.id}`), 'Deleted');
     });

@@ -22,10 +22,7 @@ import { answerWords, counted, effectWords, faultWords, routeWords, shortId } fr
 export class JournalView {
   #list;
   #empty = byId('no-requests', HTMLElement);
-  /**
-   * Addresses by user. The journal has no addresses, so they come from the mails with the same `otpId`. @type
-   * {Map<string, string>}
-   */
+  /** Addresses by user, from the mails, because the journal has none. @type {Map<string, string>} */
   #addresses = new Map();
 
   /** @param {(userId: string) => void} pick shows the requests of one user only */
@@ -39,7 +36,7 @@ export class JournalView {
 
   /**
    * @param {Glance} glance
-   * @param {string} userId shows only the requests of this user; if empty, of all users
+   * @param {string} userId whose requests to show; empty for all
    */
   show(glance, userId) {
     this.#learn(glance);
@@ -65,7 +62,7 @@ export class JournalView {
   }
 
   /**
-   * Names a user: by the address if it is known, otherwise by the beginning of the user's id.
+   * Names a user by the address or, if it is unknown, by the beginning of the id.
    *
    * @param {string | null} userId
    * @param {string | null} [contact]

@@ -1,13 +1,13 @@
 /**
- * A row of a list. `update` shows a newer state of the row's item.
+ * `update` shows a newer state of the row's item.
  *
  * @template Item
  * @typedef {{ element: HTMLElement, update: (item: Item) => void }} Row
  */
 
 /**
- * Shows items as rows. It keeps the element of each row that stays, so a refresh does not lose focus,
- * selection or scroll position.
+ * Keeps the element of each row that stays, so that a refresh does not lose focus, selection or scroll
+ * position.
  *
  * @template Item
  */

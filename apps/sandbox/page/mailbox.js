@@ -17,7 +17,7 @@ export class MailboxView {
 
   /**
    * @param {Glance} glance
-   * @param {string} address the filter of the mails: a part of an address; empty if there is no filter
+   * @param {string} address the part of an address to filter by; empty for no filter
    */
   show({ mails, now }, address) {
     this.#list.show(mails.map((mail) => ({ ...mail, now })));
@@ -37,7 +37,7 @@ export class MailboxView {
    */
   #announce(mail, now) {
     const newest = mail ? keyOf(mail) : '';
-    // Announce only new mails. At the start, or after a change of the filter, the page shows old mails too.
+    // At the start, or after a change of the filter, the newest mail may be old.
     const isNews = mail && this.#newest !== null && Date.parse(now) - Date.parse(mail.at) < 5_000;
     if (isNews && newest !== this.#newest) say(`New mail to ${recipientOf(mail)}`);
     this.#newest = newest;
@@ -75,7 +75,7 @@ async function copyCode(code, shown, button) {
   try {
     await navigator.clipboard.writeText(code);
   } catch {
-    // Some pages may not use the clipboard, e.g. without TLS. Select the code, so that the user can copy it.
+    // Some pages may not use the clipboard, e.g. without TLS. The user can copy the selection.
     getSelection()?.selectAllChildren(shown);
     say('The code is selected: copy it with the keyboard.');
     return;

@@ -6,7 +6,7 @@ import { JournalView } from './journal.js';
 import { MailboxView } from './mailbox.js';
 import { Poll } from './poll.js';
 
-/** The filter is in the page's URL, so a link can lead to one user's mails. */
+/** The filter is in the URL, so that a link can lead to one user's mails. */
 const query = new URLSearchParams(location.search);
 const filter = { address: query.get('email') ?? '', userId: query.get('userId') ?? '' };
 
@@ -36,8 +36,6 @@ const poll = new Poll(
 );
 
 /**
- * Makes a change, announces it, and shows the new state.
- *
  * @param {() => Promise<void>} make
  * @param {string} done
  */
@@ -52,7 +50,7 @@ async function act(make, done) {
   await poll.now();
 }
 
-/** @param {string} userId shows only the requests of this user; if empty, of all users */
+/** @param {string} userId whose requests to show; empty for all */
 function pickUser(userId) {
   filter.userId = userId;
   filterChanged();

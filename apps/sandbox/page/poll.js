@@ -8,13 +8,12 @@ export class Poll {
   #failures = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  /** The number of the newest poll. The result of an older poll that ends later is dropped. */
+  /** The number of the newest poll. Results of older polls are dropped. */
   #count = 0;
 
   /**
    * @param {() => Promise<() => void>} look fetches the data, and returns a function that shows them
-   * @param {(error: Error | null) => void} failed called with the error of each failed poll, and with null
-   *   after a successful poll
+   * @param {(error: Error | null) => void} failed called after each poll; null means success
    */
   constructor(look, failed) {
     this.#look = look;
@@ -25,7 +24,6 @@ export class Poll {
     });
   }
 
-  /** Polls immediately, then continues at the usual interval. */
   async now() {
     clearTimeout(this.#timer);
     this.#count += 1;
@@ -46,8 +44,7 @@ export class Poll {
       const waitMs = Math.min(EVERY_MS * 2 ** this.#failures, LONGEST_MS);
       this.#timer = setTimeout(() => void this.now(), waitMs);
     }
-    // This call is outside `try`, because a bug in the page must not look like a sandbox that does not
-    // answer.
+    // Outside `try`, because a bug in the page must not look like an unreachable sandbox.
     show();
   }
 }

@@ -13,8 +13,8 @@ const RETRYABLE = new Set([408, 425, 429]);
 const isFinal = (answer) => typeof answer === 'number' && answer < 500 && !RETRYABLE.has(answer);
 
 /**
- * Groups requests by step. The tries of a step are oldest first. The steps are newest first, by the time of
- * their first try, so that a retry does not change the order of the steps.
+ * The steps are newest first, by their first try, so that a retry does not change their order. The tries of a
+ * step are oldest first.
  *
  * @param {readonly JournalEntry[]} requests newest first
  * @returns {Series[]}
@@ -41,9 +41,5 @@ function stepOf({ route, userId, accountId, organizationId, contact, otpId }) {
   return JSON.stringify([route, userId, accountId, organizationId, contact, otpId]);
 }
 
-/**
- * Makes the key of a request. The key also contains `at`, because `seq` starts from 1 again after a reset.
- *
- * @param {JournalEntry} request
- */
+/** Contains `at`, because `seq` starts from 1 again after a reset. @param {JournalEntry} request */
 export const keyOf = ({ seq, at }) => `${seq} ${at}`;

@@ -19,7 +19,7 @@ const request = (answer: JournalEntry['answer'], ids: Partial<JournalEntry> = {}
   answer,
 });
 
-/** Groups requests (given oldest first) by step, and returns their answers in the order of the page. */
+/** Takes requests oldest first. @returns the answers by step, in the order of the page. */
 const stepsOf = (...requests: JournalEntry[]) =>
   seriesOf(requests.toReversed()).map(({ tries }) => tries.map(({ answer }) => answer));
 

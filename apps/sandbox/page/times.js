@@ -8,7 +8,7 @@ const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 const AGO = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 
 /**
- * Writes an instant as the time of day. Adds the date if the instant is not today.
+ * Adds the date if the instant is not today.
  *
  * @param {string} at ISO 8601
  * @param {string} now ISO 8601
@@ -20,15 +20,14 @@ export function exactTime(at, now) {
 }
 
 /**
- * Says in words how long ago an instant was. The instant may lie in the future, because the clock can be set
- * back.
+ * The instant may lie in the future, because the clock can be set back.
  *
  * @param {string} at ISO 8601
  * @param {string} now ISO 8601
  */
 export function timeAgo(at, now) {
   const s = Math.round((Date.parse(at) - Date.parse(now)) / 1000);
-  // Round to ten seconds, because a text that changes every second distracts the reader.
+  // A text that changes every second would distract the reader.
   if (Math.abs(s) < 10) return 'just now';
   if (Math.abs(s) < 60) return AGO.format(Math.trunc(s / 10) * 10, 'second');
   if (Math.abs(s) < 3_600) return AGO.format(Math.trunc(s / 60), 'minute');

@@ -50,9 +50,7 @@ export function answerWords(answer) {
   return { text, tone: answer < 400 ? 'good' : answer < 500 && answer !== 429 ? 'refused' : 'bad' };
 }
 
-/**
- * @param {JournalEntry['effect']} effect
- */
+/** @param {JournalEntry['effect']} effect */
 export function effectWords(effect) {
   if (effect === null) return '';
   const { type, triesLeft, authenticatorIds } =
@@ -67,9 +65,7 @@ export function effectWords(effect) {
   return (type ?? '').replaceAll('_', ' ');
 }
 
-/**
- * @param {Fault} fault
- */
+/** @param {Fault} fault */
 export function faultWords({ answer, cut, delayMs, effectFirst, activity }) {
   const parts = [];
   if (activity !== null)

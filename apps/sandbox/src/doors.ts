@@ -1,13 +1,13 @@
 import type { FastifyRequest } from 'fastify';
 import { isAuthProxy, isEmulated, isPublicApi } from './turnkey/turnkey-paths.js';
 
-/** The API to which a request came. It decides which rules and error format apply. */
+/** The API to which a request came, with its own rules and error format. */
 export type Door = 'byzantine' | 'public-api' | 'auth-proxy' | 'sandbox';
 
 const CONFIG_ID = 'x-auth-proxy-config-id';
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
-/** @returns a URL's path as the router reads it: percent-decoded, without the query. */
+/** The path as the router reads it: percent-decoded, without the query. */
 export function pathOf(url: string): string {
   const path = url.split('?', 1)[0] ?? url;
   try {
@@ -32,7 +32,7 @@ export function doorOf(request: FastifyRequest): Door {
   return meantForProxy && methodsOf(request).length === 0 ? 'auth-proxy' : 'byzantine';
 }
 
-/** @returns the methods that a path accepts; none for an unknown path. */
+/** @returns no methods for an unknown path */
 export function methodsOf({ url, server }: FastifyRequest): string[] {
   const path = pathOf(url);
   // The router would read ':' and '*' as patterns. No path of the sandbox contains them.

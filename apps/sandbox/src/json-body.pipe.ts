@@ -4,12 +4,10 @@ import { errorTexts } from './byzantine/error-texts.js';
 import { Refusal } from './refusal.js';
 
 /**
- * Parses the body's bytes as JSON and checks the result against a zod schema. Refuses a wrong body with 400.
+ * Checks the body's bytes against a schema, after the guards have checked their signature. A body parser of
+ * Fastify would run first, and answer 400 where upstream answers 401 or 403.
  *
- * Nest runs a pipe after the guards, which check the signature of the bytes. A body parser of Fastify would
- * run before the guards, and answer 400 where upstream answers 401 or 403.
- *
- * @param uuids the form of the answer to a malformed UUID. `text`: plain text, as upstream answers.
+ * @param uuids `text` answers a malformed UUID in plain text, as upstream does
  */
 export class JsonBody<Schema extends z.ZodType> implements PipeTransform<unknown, z.output<Schema>> {
   constructor(

@@ -3,7 +3,7 @@ import { parseIntegratorKey } from './byzantine/integrator-keys.js';
 import { COMPRESSED_POINT, importCompressedPoint, p256FromScalar } from './p256.js';
 import type { SandboxOptions } from './sandbox.js';
 
-/** A flag or variable has a bad value. The message names the flag or variable. */
+/** The message names the flag or variable with the bad value. */
 export class OptionError extends Error {}
 
 export const USAGE = `Usage: sandbox [options]
@@ -54,11 +54,10 @@ const FLAGS = {
 } as const;
 
 /**
- * Reads the options. A flag overrides the variable of the same option.
+ * A flag overrides the variable of the same option.
  *
  * @param argv the arguments after the script's name
- * @returns the options, or `help` if the command line asks for help
- * @throws OptionError that names the flag or variable that cannot be understood
+ * @throws OptionError
  */
 export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): SandboxOptions | 'help' {
   const flags = readFlags(argv);
@@ -167,7 +166,7 @@ function points({ name, value }: Setting): string[] {
   });
 }
 
-/** Reads a private key. The message of an error does not repeat the key, because the key is secret. */
+/** The error does not repeat the private key. */
 function scalar({ name, value }: Setting): string | undefined {
   if (value === undefined) return undefined;
   try {

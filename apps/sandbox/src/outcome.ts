@@ -1,4 +1,4 @@
-/** The body of a 200 answer, and the effect of the call for the journal. */
+/** The body of a 200 answer, and the effect for the journal. */
 export interface Outcome<Answer> {
   answer: Answer;
   effect: object;

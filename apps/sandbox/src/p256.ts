@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, ECDH, generateKeyPairSync } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
-/** A P-256 key pair in every encoding that the upstreams use; all hex is lower case, without 0x. */
+/** A P-256 key pair. All hex is lower case, without 0x. */
 export interface P256KeyPair {
   privateKey: KeyObject;
   /** The scalar, 32 bytes. */
@@ -21,10 +21,8 @@ export function generateP256(): P256KeyPair {
 }
 
 /**
- * Makes the key pair that belongs to a private scalar.
- *
  * @param privateKeyHex 64 hex digits
- * @throws Error if these are not a scalar of the curve
+ * @throws Error if they are not a scalar of the curve
  */
 export function p256FromScalar(privateKeyHex: string): P256KeyPair {
   if (!/^[0-9a-fA-F]{64}$/.test(privateKeyHex)) throw new Error('not a private key: give 64 hex digits');
@@ -38,10 +36,8 @@ export function p256FromScalar(privateKeyHex: string): P256KeyPair {
 }
 
 /**
- * Makes a public key from a compressed SEC1 point.
- *
- * @param hex the point, without 0x
- * @throws Error if the text is not a point of the curve
+ * @param hex a compressed SEC1 point, without 0x
+ * @throws Error if it is not a point of the curve
  */
 export function importCompressedPoint(hex: string): KeyObject {
   try {

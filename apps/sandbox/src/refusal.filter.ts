@@ -39,7 +39,7 @@ function asRefusal(error: unknown, request: FastifyRequest): Refusal {
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return new Form(status, (error as Error).message);
   }
-  // The sandbox runs without a logger, so print an unexpected error here.
+  // The sandbox has no logger.
   console.error(error);
   return turnkey ? refusals.internal() : new Refusal(500, errorTexts.internal);
 }

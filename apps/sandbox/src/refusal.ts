@@ -1,12 +1,11 @@
-/** The refusal of a request, with the whole answer. */
 export class Refusal extends Error {
-  /** The effect that the refused request had (a wrong code costs a try), for the journal. */
+  /** The effect of the refused request, for the journal: e.g. a wrong code costs a try. */
   effect: object | null = null;
 
   constructor(
     readonly status: number,
     text: string,
-    /** `json` is `{error, status}`. `text` is a plain text, with which upstream answers some failures. */
+    /** `json` is `{error, status}`. `text` is plain text, as upstream answers some failures. */
     readonly form: 'json' | 'text' = 'json',
   ) {
     super(text);

@@ -6,9 +6,7 @@ export interface TimeSource {
 const END_OF_TIME_MS = Date.UTC(10_000, 0);
 
 /**
- * A time source plus the offset that `POST /_sandbox/clock` sets.
- *
- * `livesOnly` moves only `nowMs`. Otherwise, the sandbox would refuse the signatures of a caller whose own
+ * `livesOnly` moves only `nowMs`, because otherwise the sandbox would refuse the signatures of a caller whose
  * clock does not move.
  */
 export class SandboxClock {
@@ -17,27 +15,24 @@ export class SandboxClock {
 
   constructor(private readonly source: TimeSource = { nowMs: () => Date.now() }) {}
 
-  /** @returns the time that decides when codes and sessions expire, in milliseconds since the Unix epoch. */
+  /** The time that decides when codes and sessions expire. @returns milliseconds since the Unix epoch */
   nowMs(): number {
     return this.source.nowMs() + this.#livesOffsetMs;
   }
 
-  /** @returns the time for X-Timestamp and the `Date` header, in milliseconds since the Unix epoch. */
+  /** The time for X-Timestamp and the `Date` header. @returns milliseconds since the Unix epoch */
   headerNowMs(): number {
     return this.source.nowMs() + this.#headersOffsetMs;
   }
 
-  /** Whether `nowMs` and `headerNowMs` would still be in the years 1970 to 9999 after this move. */
+  /** `nowMs` and `headerNowMs` must stay in the years 1970 to 9999. */
   canAdvance(advanceMs: number): boolean {
     return [this.nowMs(), this.headerNowMs()].every(
       (now) => now + advanceMs >= 0 && now + advanceMs < END_OF_TIME_MS,
     );
   }
 
-  /**
-   * Moves the clock by `advanceMs` (a negative value moves it back). With `livesOnly`, `headerNowMs` does not
-   * move.
-   */
+  /** A negative `advanceMs` moves the clock back. */
   advance(advanceMs: number, livesOnly = false): void {
     this.#livesOffsetMs += advanceMs;
     if (!livesOnly) this.#headersOffsetMs += advanceMs;

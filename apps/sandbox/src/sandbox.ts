@@ -26,39 +26,35 @@ export interface SandboxOptions {
   host?: string | undefined;
   /** Default 0: any free port. */
   port?: number | undefined;
-  /** Each key has the form `0x…[:read_only|:read_write][:label]`. Default: a new key pair. */
+  /** `0x…[:read_only|:read_write][:label]`. Default: a new key pair. */
   pubkeys?: readonly string[] | undefined;
   acceptAnySubject?: boolean | undefined;
   /** Default 5 minutes. */
   codeLifeMs?: number | undefined;
   /** Default 15 minutes. */
   sessionLifeMs?: number | undefined;
-  /** If set, an attestation must be for this relying party. */
+  /** If set, attestations must be for this relying party. */
   rpId?: string | undefined;
-  /** If set, an attestation must come from one of these origins. */
+  /** If set, attestations must come from one of these origins. */
   origins?: readonly string[] | undefined;
-  /** The time source under the sandbox's clock; default the wall clock. */
+  /** Default: the wall clock. */
   clock?: TimeSource | undefined;
   turnkey?: TurnkeyOptions | undefined;
 }
 
-/** A running sandbox. `control` has the same functions as `/_sandbox`, without HTTP. */
+/** `control` has the same functions as `/_sandbox`, without HTTP. */
 export interface Sandbox {
   url: string;
   control: SandboxControl;
-  /** The new key pair if no key was given, otherwise null. */
+  /** The new key pair if no key was given. */
   credential: { privateKeyHex: string; pubkey: string } | null;
-  /** Turnkey's side; `apiPrivateKeyHex` is the new key if no API key was given, otherwise null. */
+  /** `apiPrivateKeyHex` is the new key if no API key was given. */
   turnkey: TurnkeyFacts & { apiPrivateKeyHex: string | null };
-  /** Closes the port and drops every connection, even if its answer is still delayed. */
+  /** Also drops connections whose answer is still delayed. */
   close(): Promise<void>;
 }
 
-/**
- * Starts a sandbox in this process.
- *
- * @throws Error if a key cannot be read or the port is taken
- */
+/** @throws Error if a key cannot be read or the port is taken */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const { host = '127.0.0.1', port = 0 } = options;
   const credential = options.pubkeys?.length ? null : generateCredential();
@@ -118,11 +114,11 @@ async function createApp(
 ): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     forceCloseConnections: true,
-    // Answers requests that the router cannot parse, such as a path with bad percent-encoding.
+    // For requests that the router cannot parse, e.g. a path with bad percent-encoding.
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
       refuse(error, request, reply),
   });
-  // Routes receive the raw bytes of the body, because signatures cover the bytes as sent.
+  // Routes receive the raw bytes, because signatures cover the bytes as sent.
   adapter.getInstance().removeAllContentTypeParsers();
   adapter
     .getInstance()

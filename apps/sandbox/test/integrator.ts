@@ -1,7 +1,7 @@
 import { createPrivateKey, createECDH, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
-/** An answer; `body` is parsed if it is JSON. */
+/** `body` is parsed if it is JSON. */
 export interface Answer {
   status: number;
   type: string | null;
@@ -9,17 +9,16 @@ export interface Answer {
   body: unknown;
 }
 
-/** The changes that a test makes to a valid request. Null omits a header. */
+/** A test's changes to a valid request. Null omits a header. */
 export interface Deviation {
   headers?: Record<string, string | null>;
-  /** The body that is signed in place of the body that is sent. */
+  /** Signed in place of the sent body. */
   signedBody?: string;
   signedPath?: string;
   skewS?: number;
   signal?: AbortSignal;
 }
 
-/** A test client of the Integrator API. It signs with node:crypto, and can send wrong requests. */
 export class Integrator {
   readonly pubkey: string;
   readonly #key: KeyObject;
@@ -44,13 +43,12 @@ export class Integrator {
     return this.#exchange('GET', path, '', deviation);
   }
 
-  /** Posts to `/v1/submit/<step>`. A string is sent unchanged, other bodies as JSON. */
+  /** A string is sent unchanged, other bodies as JSON. */
   submit(step: string, body: unknown, deviation: Deviation = {}): Promise<Answer> {
     const text = typeof body === 'string' ? body : JSON.stringify(body);
     return this.#exchange('POST', `/v1/submit/${step}`, text, deviation);
   }
 
-  /** Signs and sends a request. The calling test reads the body of the answer. */
   send(method: string, path: string, body: string, deviation: Deviation = {}): Promise<Response> {
     const timestamp = String(Math.floor(this.nowMs() / 1000) + (deviation.skewS ?? 0));
     const signed = deviation.signedBody ?? body;

@@ -3,7 +3,7 @@ import { encode } from 'cborg';
 
 type CborKey = number | string;
 
-/** The changes that a test makes to a valid registration. */
+/** A test's changes to a valid registration. */
 export interface PasskeyFlaws {
   algorithm?: -7 | -257;
   format?: string;
@@ -14,18 +14,17 @@ export interface PasskeyFlaws {
   /** Replaces the flags byte: UP 1, UV 4, BE 8, BS 16, AT 64, ED 128. */
   flags?: number;
   credentialId?: Buffer;
-  /** Sent as `credentialId` in place of the id in the authenticator data. */
+  /** Sent in place of the id in the authenticator data. */
   claimedCredentialId?: string;
-  /** Entries of the COSE key that replace the valid ones of the same label. */
+  /** Replace the COSE key's entries of the same label. */
   cose?: [number, unknown][];
-  /** Entries of the attestation statement that replace the valid ones of the same name. */
+  /** Replace the attestation statement's entries of the same name. */
   statement?: [string, unknown][];
   /** Bytes after the COSE key. */
   trailing?: Buffer;
   modulusLength?: number;
 }
 
-/** Makes a registration with a new key pair, in the form in which a caller sends it. */
 export function makePasskey(flaws: PasskeyFlaws = {}) {
   const challenge = randomBytes(32).toString('base64url');
   const algorithm = flaws.algorithm ?? -7;

@@ -15,7 +15,7 @@ export class StillClock {
   }
 }
 
-/** Starts a sandbox in this process, with two clients: one may write, the other may only read. */
+/** Starts a sandbox with two clients: `integrator` may write, `reader` may only read. */
 export async function sandboxUnderTest(options: SandboxOptions = {}) {
   const clock = new StillClock();
   const pubkey = (key: string) => new Integrator('', key).pubkey;
@@ -57,7 +57,7 @@ export async function sandboxUnderTest(options: SandboxOptions = {}) {
 
 export type SandboxUnderTest = Awaited<ReturnType<typeof sandboxUnderTest>>;
 
-/** Checks the condition in each turn of the event loop until it holds; jest's timeout ends the wait. */
+/** Checks in each turn of the event loop; jest's timeout ends the wait. */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }

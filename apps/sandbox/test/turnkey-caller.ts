@@ -4,16 +4,15 @@ import type { P256KeyPair } from '../src/p256.js';
 import { p256FromScalar } from '../src/p256.js';
 import type { Answer } from './integrator.js';
 
-/** The changes that a test makes to a valid request. Null omits a header. */
+/** A test's changes to a valid request. Null omits a header. */
 export interface CallerDeviation {
   headers?: Record<string, string | null>;
-  /** The body that is stamped in place of the body that is sent. */
+  /** Stamped in place of the sent body. */
   stampedBody?: string;
   skewMs?: number;
   organizationId?: string;
 }
 
-/** A test client of Turnkey's public API. It stamps with node:crypto, and can send wrong requests. */
 export class TurnkeyCaller {
   #lastMs = 0;
 
@@ -28,7 +27,7 @@ export class TurnkeyCaller {
     return new TurnkeyCaller(this.url, p256FromScalar(privateKeyHex), organizationId, this.nowMs);
   }
 
-  /** Makes the text of an activity's request. Each text is different, because it has a new timestamp. */
+  /** Each text is different, because it has a new timestamp. */
   activity(type: string, parameters: object, deviation: CallerDeviation = {}): string {
     this.#lastMs = Math.max(this.#lastMs + 1, this.nowMs());
     return JSON.stringify({
@@ -64,7 +63,7 @@ export function stampOf(body: string, { privateKey, compressed }: P256KeyPair): 
   return Buffer.from(JSON.stringify(stamp)).toString('base64url');
 }
 
-/** Makes a `clientSignature` over a message. The signature has the raw form r‖s. */
+/** The signature has the raw form r‖s. */
 export function clientSignatureOf(message: object, { privateKey, compressed }: P256KeyPair) {
   const text = JSON.stringify(message);
   const signature = sign('sha256', Buffer.from(text), { key: privateKey, dsaEncoding: 'ieee-p1363' });
@@ -76,7 +75,6 @@ export function clientSignatureOf(message: object, { privateKey, compressed }: P
   };
 }
 
-/** Encrypts a code with Turnkey's official package, to the key in a target bundle. */
 export function sealed(code: string, bundle: string, keys: P256KeyPair, signer: string): Promise<string> {
   return encryptOtpCodeToBundle(code, bundle, keys.compressed, signer);
 }

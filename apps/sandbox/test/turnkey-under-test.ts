@@ -7,7 +7,7 @@ import type { PasskeyFlaws } from './passkey.js';
 import { sandboxUnderTest } from './sandbox-under-test.js';
 import { claimsOf, clientSignatureOf, sealed, TurnkeyCaller } from './turnkey-caller.js';
 
-/** Makes a passkey with transports that Turnkey knows. */
+/** With transports that Turnkey knows. */
 export function turnkeyPasskey(flaws: PasskeyFlaws = {}) {
   const passkey = makePasskey(flaws);
   return {
@@ -22,7 +22,7 @@ interface Envelope {
 export const resultOf = (body: unknown, name: string) => (body as Envelope).activity.result[name] ?? {};
 export const activityOf = (body: unknown) => (body as Envelope).activity;
 
-/** Starts a sandbox, with a client that stamps as the parent organization and helpers that log a user in. */
+/** Starts a sandbox with a client that stamps as the parent organization. */
 export async function turnkeyUnderTest(options: SandboxOptions = {}) {
   const t = await sandboxUnderTest(options);
   const { organizationId, apiPrivateKeyHex, signerPublicKey } = t.sandbox.turnkey;
@@ -39,7 +39,6 @@ export async function turnkeyUnderTest(options: SandboxOptions = {}) {
       sealed(text, otpEncryptionTargetBundle, session, signerPublicKey);
     return { answer, otpId, code, bundle: otpEncryptionTargetBundle, seal };
   };
-  /** Gets a verification token of a contact, bound to a session key. */
   const verified = async (contact: string, session = generateP256(), expirationSeconds = '3600') => {
     const { otpId, code, seal } = await sent(contact);
     const parameters = { otpId, encryptedOtpBundle: await seal(code, session), expirationSeconds };

@@ -5,7 +5,7 @@ import { OperationWorker, StepHandler, UpkeepHandlers } from '#libs/onboarding';
 import { createHttpApp, type Config } from '#libs/platform';
 import { WorkerModule } from './worker.module.js';
 
-/** Creates the worker. Its HTTP routes only report its health and metrics. */
+/** The worker's HTTP routes only report its health and metrics. */
 export function createWorker(config: Config): Promise<NestFastifyApplication> {
   return createHttpApp(WorkerModule.forRoot(config), findOutage, config.TRUSTED_PROXIES);
 }

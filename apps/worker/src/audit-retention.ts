@@ -5,10 +5,7 @@ import { CONFIG, type Config } from '#libs/platform';
 
 const DAY_MS = 86_400_000;
 
-/**
- * Lets the retention job delete old events of the audit. The worker connects audit and retention, because
- * their libs must not depend on each other.
- */
+/** The worker connects audit and retention, because their libs must not depend on each other. */
 @Injectable()
 export class AuditRetention implements OnModuleInit {
   constructor(

@@ -13,14 +13,14 @@ export class PreflightError extends Error {
   }
 }
 
-/** @throws PreflightError with the given code if the condition is false. */
+/** @throws PreflightError with the given code */
 export function check(holds: boolean, code: AttestationCode): asserts holds {
   if (!holds) throw new PreflightError(code);
 }
 
 /**
- * Runs `work`. If it throws, its own error is hidden, because the message of a decoder shows internals.
- * @throws PreflightError with the given code.
+ * Hides the error that `work` throws, because the message of a decoder shows internals.
+ * @throws PreflightError with the given code
  */
 export function decoding<T>(code: AttestationCode, work: () => T): T {
   try {
@@ -37,8 +37,8 @@ export interface AttestationFault {
 }
 
 /**
- * @param signed whether the user's device sent the passkeys in a request that it signed. No JSON pointer can
- *   name a single passkey in such a request.
+ * @param signed whether the user's device signed the request, in which no JSON pointer can name a single
+ *   passkey
  */
 export function attestationInvalid(faults: AttestationFault[], signed: boolean): ProblemError {
   return new ProblemError('attestation_invalid', {
@@ -51,7 +51,6 @@ export function attestationInvalid(faults: AttestationFault[], signed: boolean):
   });
 }
 
-/** @returns the error for a subject that may not register another passkey. */
 export function noRoomForAuthenticators(): ProblemError {
   const code = 'too_many_authenticators';
   return new ProblemError('attestation_invalid', {

@@ -21,8 +21,8 @@ const CLAUSES = new Map<string, (claim: Claim) => boolean>([
 ]);
 
 /**
- * @param chain the certificates as submitted: DER, the leaf first. Empty for self attestation.
- * @returns false if a clause is not met, or if a part cannot be read.
+ * @param chain DER, the leaf first; empty for self attestation
+ * @returns false if a clause is not met, or if a part cannot be read
  */
 export function meetsClauses(
   { format, statement }: AttestationObject,
@@ -36,10 +36,7 @@ export function meetsClauses(
   }
 }
 
-/**
- * WebAuthn §8.2, self attestation: the passkey's own key signs, so statement and key must name the same
- * algorithm.
- */
+/** WebAuthn §8.2, self attestation: statement and key must name the same algorithm. */
 const isOfOwnAlgorithm = ({ statement, key }: Pick<Claim, 'statement' | 'key'>): boolean =>
   statement.get('alg') === algorithmOf(key);
 
@@ -80,25 +77,22 @@ function isFidoU2f({ key, chain }: Claim): boolean {
 
 const ES256 = -7;
 
-/** The key type for each algorithm that a statement may name (RFC 9053 §2, RFC 8812 §2). */
+/** Key types by COSE algorithm (RFC 9053 §2, RFC 8812 §2). */
 const KEY_TYPES = new Map<unknown, string>([
   ...[-7, -35, -36].map((alg): [number, string] => [alg, 'ec']),
   ...[-37, -38, -39, -257, -258, -259, -65535].map((alg): [number, string] => [alg, 'rsa']),
   [-8, 'ed25519'],
 ]);
 
-/**
- * Whether the key of the certificate fits the algorithm. @simplewebauthn/server takes only the hash function
- * from the algorithm, so it would accept RS256 with a key on P-256.
- */
+/** Unlike @simplewebauthn/server, which would accept RS256 with a key on P-256, checks the key type. */
 const isSigner = ({ x509 }: LeafCertificate, alg: unknown): boolean =>
   x509.publicKey.asymmetricKeyType === KEY_TYPES.get(alg);
 
 const leafOf = ([der]: readonly Uint8Array[]): LeafCertificate => new LeafCertificate(der!);
 
 /**
- * Reads the name in a TPMS_ATTEST (TPM 2.0 part 2, §10.12.8). The fields before it are magic, type, two sized
- * fields, clock and firmware.
+ * The name in a TPMS_ATTEST comes after magic, type, two sized fields, clock and firmware (TPM 2.0 part 2,
+ * §10.12.8).
  */
 function nameIn(attested: Buffer): Buffer {
   const sized = (at: number) => at + 2 + attested.readUInt16BE(at);

@@ -8,10 +8,7 @@ import { completeChain } from './certificate-chain.js';
 import { endOf as ceremonyOf } from './fixtures/ceremony.js';
 import { GOOGLE_ROOT_OF_2026, rootsOf } from './trusted-roots.js';
 
-/**
- * Checks the passkey of a real device at a given time.
- * @returns the AAGUID of the device, or the code of the failed check.
- */
+/** The AAGUID of a real device whose passkey is checked at a given time, or the code of the failed check. */
 async function endOf({ rpId, origin, challenge, response }: RealAttestation, at: Date): Promise<string> {
   const rest = [
     'hrtime',

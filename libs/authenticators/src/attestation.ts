@@ -14,7 +14,7 @@ import { withoutNetwork } from './without-network.js';
 const FORMATS: ReadonlySet<string> = new Set(['none', 'packed', 'tpm', 'fido-u2f', ...ROOTED]);
 const isRooted = (format: string): format is RootedFormat => (ROOTED as readonly string[]).includes(format);
 
-/** The largest real attestation object has some 7 KiB. The limit is about twice this size. */
+/** About twice the size of the largest real attestation object. */
 const MOST_BYTES = 16_384;
 
 /** An attestation object (WebAuthn Level 3 §6.5.4). */
@@ -25,8 +25,8 @@ export interface AttestationObject {
 }
 
 /**
- * @param attestationObject base64url.
- * @throws PreflightError `attestation_…` if the object cannot be read.
+ * @param attestationObject base64url
+ * @throws PreflightError `attestation_…`
  */
 export function readAttestationObject(attestationObject: string): AttestationObject {
   check(Buffer.byteLength(attestationObject, 'base64url') <= MOST_BYTES, 'attestation_too_large');
@@ -37,7 +37,7 @@ export function readAttestationObject(attestationObject: string): AttestationObj
     (name) => object.get(name) as unknown,
   );
   check(typeof format === 'string' && authData instanceof Uint8Array, 'attestation_malformed');
-  // A statement of an unknown format need not be a map. For `compound`, it is a list (§8.9).
+  // A statement of an unknown format need not be a map: for `compound`, it is a list (§8.9).
   check(statement instanceof Map || !FORMATS.has(format), 'attestation_malformed');
   check(rest.length === 0, 'attestation_trailing_bytes');
   return { format, statement: statement instanceof Map ? statement : new Map(), authData };
@@ -45,16 +45,13 @@ export function readAttestationObject(attestationObject: string): AttestationObj
 
 export const isKnownFormat = ({ format }: AttestationObject): boolean => FORMATS.has(format);
 
-/**
- * Whether a certificate proves the model of the authenticator. The passkey's own key proves no model
- * (WebAuthn §6.5.4).
- */
+/** Whether a certificate proves the authenticator's model. The passkey's key does not (WebAuthn §6.5.4). */
 export const isCertified = ({ format, statement }: AttestationObject): boolean =>
   format !== 'none' && (format !== 'packed' || statement.has('x5c'));
 
 /**
- * @returns the certificates of an attestation: DER, the leaf first. Empty if the format has no certificates.
- * @throws PreflightError `attestation_not_verified` if required certificates cannot be read.
+ * @returns DER, the leaf first; empty if the format has no certificates
+ * @throws PreflightError `attestation_not_verified` if required certificates cannot be read
  */
 export function certificatesOf(object: AttestationObject): Uint8Array[] {
   if (!isCertified(object)) return [];
@@ -65,8 +62,8 @@ export function certificatesOf(object: AttestationObject): Uint8Array[] {
 }
 
 /**
- * SafetyNet's certificates are in the header of the JWS, in base64 (RFC 7515 §4.1.6). They are decoded as
- * @simplewebauthn/server decodes them.
+ * SafetyNet's certificates are in the header of the JWS, in base64 (RFC 7515 §4.1.6). Decodes them as the
+ * library does.
  */
 function x5cOfJws(response: unknown): Uint8Array[] {
   const [header = ''] = isoUint8Array.toUTF8String(response as Uint8Array<ArrayBuffer>).split('.');
@@ -75,8 +72,7 @@ function x5cOfJws(response: unknown): Uint8Array[] {
 }
 
 /**
- * Completes the certificates with the vendor's root. For packed, tpm and fido-u2f no roots are configured, so
- * their certificates stay as they are.
+ * Completes the chain with the vendor's root. Chains of packed, tpm and fido-u2f stay as they are.
  *
  * @throws PreflightError `attestation_not_trusted`
  */
@@ -87,10 +83,9 @@ export function trusted({ format }: AttestationObject, chain: Uint8Array[]): Uin
 }
 
 /**
- * Verifies the statement with @simplewebauthn/server, by the procedure of its format (WebAuthn §8), without
- * network access.
+ * Verifies the statement (WebAuthn §8) with @simplewebauthn/server, without network access.
  *
- * @param chain the chain that {@link trusted} returned.
+ * @param chain the result of {@link trusted}
  */
 export async function isVerified(
   response: RegistrationResponseJSON,
@@ -115,10 +110,7 @@ export async function isVerified(
   }
 }
 
-/**
- * For android-key, @simplewebauthn/server expects a valid root at the end of `x5c`. That list is not part of
- * the signed data, so this function may add the root.
- */
+/** For android-key, @simplewebauthn/server expects a valid root at the end of `x5c`, which is not signed. */
 function asLibraryTakes(
   response: RegistrationResponseJSON,
   { format, statement, authData }: AttestationObject,

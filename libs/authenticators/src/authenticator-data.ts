@@ -15,10 +15,7 @@ export interface AuthenticatorData {
   key: CoseKey;
 }
 
-/**
- * Offsets in bytes. AAGUID comes after the hash, the flags and a counter. The id comes after the AAGUID and
- * the length of the id.
- */
+/** Offsets in bytes. The order is: hash, flags, counter, AAGUID, length of the id, id. */
 const FLAGS = 32;
 const AAGUID = 37;
 const ID_LENGTH = 53;

@@ -46,7 +46,7 @@ interface Checked {
 
 const CREATION = { signal: 'authenticators_submitted', step: 'create-authenticators' } as const;
 
-/** Step 3 (passkeys): the challenges, the checks before the session is used, and the registration. */
+/** Step 3 (passkeys): challenges, checks before the session is used, and registration. */
 @Injectable()
 export class AuthenticatorsService {
   constructor(
@@ -62,7 +62,7 @@ export class AuthenticatorsService {
 
   /**
    * Issues a challenge, and returns the options with which a browser creates one passkey.
-   * @throws ProblemError `attestation_invalid` if the integration allows the user no further passkey.
+   * @throws ProblemError `attestation_invalid` if the integration allows the user no further passkey
    */
   async options(
     id: string,
@@ -76,7 +76,6 @@ export class AuthenticatorsService {
     return creationOptions({ policy: this.#policy(row), subject: row, user, challenge, known, timeout });
   }
 
-  /** @throws ProblemError that says why no challenge was issued. */
   async #refuseOptions(id: string, terms: Terms): Promise<never> {
     const { row, registered } = await this.#find(id);
     this.claims.mustAllow(row, { ...CREATION, terms });
@@ -91,8 +90,7 @@ export class AuthenticatorsService {
    * Checks passkeys, and begins the attempt to register them. If an attestation was decoded and no attempt
    * begins, each challenge loses one of its tries.
    *
-   * @throws ProblemError `attestation_invalid` with the failed check of each passkey. In this case, nothing
-   *   was sent to the provider.
+   * @throws ProblemError `attestation_invalid` with the failed check of each passkey
    */
   async submit(id: string, submission: Submitted, terms: Terms): Promise<Row> {
     const claimed = await this.challenges.whileChecking(`${terms.caller.name} ${id}`, (ahead) =>
@@ -103,7 +101,7 @@ export class AuthenticatorsService {
 
   async #claim(id: string, submission: Submitted, terms: Terms, ahead: number): Promise<Claimed> {
     const { row, outstanding } = await this.#find(id);
-    // Comes before the checks, because faults of the passkeys do not matter if the onboarding accepts none.
+    // Before the checks, because faults of the passkeys do not matter if the onboarding accepts none.
     this.claims.mustAllow(row, { ...CREATION, terms });
     const { submitted, device } = this.#read(row, submission);
     const answers = await this.#readAnswers(row, submitted, outstanding);
@@ -136,7 +134,7 @@ export class AuthenticatorsService {
       this.dataKeys.handOver(row, claimed.row);
       return claimed;
     } catch (error) {
-      // Any refusal counts: one because of a reused idempotency key has cost as much as a bad passkey.
+      // Any refusal counts, because even one for a reused idempotency key comes after the costly checks.
       if (isDecoded && error instanceof ProblemError) await this.challenges.countFailure(id, challenges);
       throw error;
     }
@@ -148,13 +146,12 @@ export class AuthenticatorsService {
     return found;
   }
 
-  /** Returns the submitted passkeys, or the passkeys in the request that the user's device has signed. */
+  /** Returns the submitted passkeys, or those in the request that the user's device has signed. */
   #read(
     row: Row,
     { authenticators, device }: Submitted,
   ): { submitted: SubmittedAuthenticator[]; device?: DeviceRequest } {
-    // Uses the row to see which party holds the session's key, because the setting may have changed since the
-    // onboarding began.
+    // The row says who holds the session's key. The setting may have changed since the onboarding began.
     if (!row.deviceSigning && authenticators) return { submitted: authenticators };
     if (!row.deviceSigning || !device) {
       const detail = row.deviceSigning
@@ -172,7 +169,7 @@ export class AuthenticatorsService {
     return { submitted: read.map(asSubmitted), device };
   }
 
-  /** Runs the cheap checks of all passkeys, which decode no attestation. */
+  /** The cheap checks, which decode no attestation. */
   async #readAnswers(
     row: Row,
     submitted: SubmittedAuthenticator[],
@@ -195,7 +192,6 @@ export class AuthenticatorsService {
     });
   }
 
-  /** Checks the passkeys themselves. @param mayTry whether a challenge has a try left. */
   async #check(
     row: Row,
     submitted: SubmittedAuthenticator[],
@@ -222,11 +218,7 @@ export class AuthenticatorsService {
     };
   }
 
-  /**
-   * Finds out why PostgreSQL refused the attempt.
-   * @throws ProblemError if a credential is registered already, the subject would have too many passkeys, or
-   *   a challenge is used up.
-   */
+  /** @throws ProblemError that says why PostgreSQL refused the attempt */
   async #mustBeFree(row: Row, authenticators: NewAuthenticator[]): Promise<void> {
     const ids = authenticators.map(({ credentialId }) => credentialId);
     const taken = await this.credentials.taken(row.integration, ids);
@@ -240,7 +232,7 @@ export class AuthenticatorsService {
     if (faults.length > 0) throw attestationInvalid(faults, row.deviceSigning !== null);
   }
 
-  /** @returns the present policy, which may differ from the policy when the challenge was issued. */
+  /** The present policy, which may have changed since the challenge was issued. */
   #policy(row: Row): PasskeyPolicy {
     return this.#integration(row).config.passkeys;
   }
@@ -255,6 +247,6 @@ export class AuthenticatorsService {
   }
 }
 
-/** A passkey in the format of a provider contains its challenge twice. Both copies must be equal. */
+/** A passkey in a provider's format contains its challenge twice. Both copies must be equal. */
 const isAsSubmitted = (each: SubmittedAuthenticator, challenge: string) =>
   !('challenge' in each) || each.challenge === challenge;

@@ -1,19 +1,19 @@
 import { Tokenizer, Type, decodeFirst, type Token } from 'cborg';
 
-/** Real attestations have about 30 items. Each item costs the decoder time and memory, even a short one. */
+/** Real attestations have about 30 items. Each item costs the decoder time and memory. */
 const MOST_ITEMS = 256;
-/** The highest number of levels of nested maps and arrays. */
+/** Levels of nested maps and arrays. */
 const DEEPEST = 8;
 
 /**
- * Decodes one item of CBOR (RFC 8949). Returns the item, and the bytes after it. Accepts only shortest forms,
- * and no indefinite length, tag or duplicate key (WebAuthn Level 3 §2.1), because the provider could read
- * other forms differently.
+ * Decodes one item of CBOR (RFC 8949), and returns the bytes after it too. Refuses forms that the provider
+ * could read differently: any but the shortest, indefinite lengths, tags and duplicate keys (WebAuthn Level 3
+ * §2.1).
  *
- * @throws Error for other forms, and for more items or levels than an authenticator needs.
+ * @throws Error for these, and for more items or levels than an authenticator needs
  */
 export const decodeItem = (bytes: Uint8Array): [unknown, Uint8Array] => {
-  // The decoder gets a plain Uint8Array, because `slice` of a Buffer does not copy the bytes.
+  // A plain Uint8Array, because `slice` of a Buffer does not copy the bytes.
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return decodeFirst(plain, { ...STRICT, tokenizer: new BoundedTokenizer(plain, STRICT) });
 };
@@ -29,7 +29,7 @@ const STRICT = {
 /** Counts the items while it reads them, so that it stops before it builds a large document. */
 class BoundedTokenizer extends Tokenizer {
   #items = 0;
-  /** For each map or array that is not complete yet: how many items are missing. The outermost is first. */
+  /** How many items are missing in each incomplete map or array, the outermost first. */
   readonly #open: number[] = [];
 
   override next(): Token {
@@ -47,12 +47,12 @@ class BoundedTokenizer extends Tokenizer {
       if (this.#open.push(within) > DEEPEST) throw new Error('too deep');
       return;
     }
-    // A scalar, or an empty map or array, may be the last missing item of several nested maps and arrays.
+    // A scalar, or an empty map or array, may complete several nested maps and arrays.
     while (this.#open.length > 0 && --this.#open[this.#open.length - 1]! === 0) this.#open.pop();
   }
 }
 
-/** Encodes a byte string (RFC 8949 §3.1) of at most 65535 bytes, in its shortest form. */
+/** Encodes at most 65535 bytes as a byte string (RFC 8949 §3.1), in its shortest form. */
 export function byteString(bytes: Uint8Array): Buffer {
   const { length } = bytes;
   const head =

@@ -1,15 +1,15 @@
 import { X509Certificate } from 'node:crypto';
 
 /**
- * Completes a chain with its root, and checks it: each certificate is issued by the next one, and all are
- * valid now (RFC 5280 §6.1).
+ * Completes a chain with its root. Each certificate must be issued by the next one, and all must be valid now
+ * (RFC 5280 §6.1).
  *
- * Unlike @simplewebauthn/server, this function requires that an issuer is a CA. An app on any Android phone
- * gets a certificate under Google's root, and could issue more with its own key.
+ * Unlike @simplewebauthn/server, requires that an issuer is a CA: an app on any Android phone gets a
+ * certificate under Google's root, and could issue more with its own key.
  *
  * @param chain DER, the leaf first. The root may be missing, as on Android phones since 2026.
- * @param roots PEM.
- * @returns null if the chain leads to no root.
+ * @param roots PEM
+ * @returns null if the chain leads to no root
  */
 export function completeChain(
   chain: readonly Uint8Array[],
@@ -23,8 +23,7 @@ export function completeChain(
     if (!last) return null;
     const root = known.find((each) => isSame(last, each)) ?? known.find((each) => isIssued(last, each));
     if (!root) return null;
-    // A self-signed certificate with the key of a root counts as this root, even if the certificate has
-    // expired.
+    // The valid version of a root replaces an expired one.
     const below = isSame(last, root) ? given.slice(0, -1) : given;
     return isPath([...below, root], now) ? [...below, root].map(({ raw }) => raw) : null;
   } catch {
@@ -33,8 +32,8 @@ export function completeChain(
 }
 
 /**
- * Starts at the root, so that only keys of verified certificates are used. A verification with an attacker's
- * key could be slow enough to block the service.
+ * Starts at the root, so that only keys of verified certificates are used: an attacker's key could be slow
+ * enough to block the service.
  */
 function isPath(path: X509Certificate[], now: Date): boolean {
   if (!path.every((each) => isOf(each, now))) return false;
@@ -45,8 +44,8 @@ function isPath(path: X509Certificate[], now: Date): boolean {
 }
 
 /**
- * Whether the last certificate is this root, or another version of it. Vendors renew a root with the same
- * key, and devices keep the old certificate (Google's root of 2016 expired in May 2026).
+ * Whether the last certificate is this root, or another version of it: devices keep the old certificate of a
+ * renewed root (Google's root of 2016 expired in May 2026).
  */
 const isSame = (last: X509Certificate, root: X509Certificate): boolean =>
   last.raw.equals(root.raw) || (last.publicKey.equals(root.publicKey) && isIssued(last, root));

@@ -1,10 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { checkSize, elementsOf, inside, type Element } from './der.js';
 
-/**
- * Real certificates are shorter. Longer certificates may have so many elements that the libraries become
- * slow.
- */
+/** Real certificates are shorter. Longer ones may have so many elements that the libraries become slow. */
 const MOST_BYTES = 4096;
 const MOST_CERTIFICATES = 10;
 
@@ -18,13 +15,13 @@ const TAG = {
   extensions: 0xa3,
 };
 
-/** The ids of extensions, in DER. */
+/** Ids in DER. */
 export const EXTENSION = {
   /** 2.5.29.19 */
   basicConstraints: '551d13',
   /** 1.3.6.1.4.1.45724.1.1.4, id-fido-gen-ce-aaguid */
   aaguid: '2b0601040182e51c010104',
-  /** 1.3.6.1.4.1.11129.2.1.17, the key description of Android */
+  /** 1.3.6.1.4.1.11129.2.1.17, Android's key description */
   keyDescription: '2b06010401d679020111',
 };
 
@@ -46,7 +43,7 @@ export function readChain(x5c: unknown): Uint8Array[] {
 /** The parts of a leaf certificate that node:crypto does not read (RFC 5280 §4.1). */
 export class LeafCertificate {
   readonly x509: X509Certificate;
-  /** The X.509 version, which is 3 if the certificate has extensions. */
+  /** X.509: 3 if the certificate has extensions. */
   readonly version: number;
   readonly #extensions: ReadonlyMap<string, Extension>;
 

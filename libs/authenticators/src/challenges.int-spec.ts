@@ -27,10 +27,7 @@ const expire = (challenge: string) =>
     [challenge],
   );
 
-/**
- * Submits passkeys with these challenges.
- * @returns whether the submission was accepted.
- */
+/** @returns whether the submission was accepted */
 async function use(id: string, challenges: string[], credentials = [randomUUID()]): Promise<boolean> {
   if (!(await claimed(authenticators, id, credentials, { challenges }))) return false;
   await goBack(id);
@@ -85,7 +82,7 @@ describe('a passkey challenge', () => {
     expect(used.filter(Boolean)).toHaveLength(1);
   });
 
-  it('has a count of failed submissions, apart from other challenges and onboardings', async () => {
+  it('has its own count of failed submissions', async () => {
     const [id, other] = [await insert(), await insert()];
     const [one, two] = [await issue(id), await issue(id)];
     await authenticators.challenges.countFailure(id, [one]);

@@ -8,12 +8,12 @@ import { Integrations } from '#libs/upstream';
 /** 32 random bytes. WebAuthn requires at least 16 (Level 3 §13.4.3). */
 const CHALLENGE_BYTES = 32;
 const DELETE_BATCH = 5_000;
-/** How many submissions with the same challenge may fail. After that, the browser needs a new challenge. */
+/** How many submissions with a challenge may fail before the browser needs a new challenge. */
 const TRIES = 5;
 
 /**
- * Deletes expired challenges, oldest first. Skips locked rows: the next run deletes them. Finds rows by
- * `ctid`, so that PostgreSQL reads no other rows.
+ * Deletes the oldest first. Skips locked rows: the next run deletes them. Finds rows by `ctid`, so that
+ * PostgreSQL reads no other rows.
  */
 const FORGET = statement(
   'forget_challenges',
@@ -24,19 +24,17 @@ const FORGET = statement(
   { alone: true },
 );
 
-/** Counts a failed submission with each given challenge that has a try left. Locks these challenges. */
+/** Counts only for challenges that have a try left. Locks these challenges. */
 const COUNT_FAILURE = statement(
   'count_failure',
   `UPDATE webauthn_challenges SET failures = failures + 1
   WHERE onboarding_id = $id::uuid AND challenge = ANY ($challenges::text[]) AND failures < $tries::int`,
 );
 
-/**
- * The challenges of an onboarding. With each challenge, one passkey can be registered within a few minutes.
- */
+/** With each challenge, one passkey can be registered within a few minutes. */
 @Injectable()
 export class Challenges implements OnModuleInit {
-  /** How many submissions this process checks now, by caller and onboarding. */
+  /** Submissions that this process checks now, by caller and onboarding. */
   readonly #checking = new Map<string, number>();
 
   constructor(
@@ -54,7 +52,7 @@ export class Challenges implements OnModuleInit {
     return this.config.CHALLENGE_LIFE_MS;
   }
 
-  /** @returns how many expired challenges it deleted. */
+  /** @returns how many it deleted */
   forget(stop?: AbortSignal): Promise<number> {
     return inBatchesWithRests(
       DELETE_BATCH,
@@ -64,10 +62,8 @@ export class Challenges implements OnModuleInit {
   }
 
   /**
-   * Issues a challenge, if the onboarding accepts passkeys from the caller.
-   *
-   * @returns null if the onboarding does not accept them, the subject has all passkeys that the integration
-   *   allows, or the idempotency key is already in use.
+   * @returns null if the onboarding accepts no passkeys from the caller, the subject has all passkeys that
+   *   the integration allows, or the idempotency key is already in use
    */
   async issue(id: string, { caller, versions, key }: Pick<Terms, 'caller' | 'versions' | 'key'>) {
     const challenge = randomBytes(CHALLENGE_BYTES).toString('base64url');
@@ -83,7 +79,6 @@ export class Challenges implements OnModuleInit {
     return issued && { ...issued, challenge };
   }
 
-  /** How many passkeys each integration allows a subject. */
   #rooms(): Record<string, number> {
     return Object.fromEntries(
       this.integrations.all().map(({ name, config }) => [name, config.passkeys.maxAuthenticators]),
@@ -91,10 +86,8 @@ export class Challenges implements OnModuleInit {
   }
 
   /**
-   * Counts the submissions of one caller about one onboarding that are checked at the same time.
-   *
-   * @param who the caller and the onboarding.
-   * @param work receives the number of submissions that this process was checking already.
+   * @param who the caller and the onboarding
+   * @param work receives how many of their submissions this process was checking already
    */
   async whileChecking<T>(who: string, work: (ahead: number) => Promise<T>): Promise<T> {
     const ahead = this.#checking.get(who) ?? 0;
@@ -109,15 +102,14 @@ export class Challenges implements OnModuleInit {
   }
 
   /**
-   * @param failures how many submissions with the challenge have failed.
-   * @param ahead see {@link whileChecking}. These submissions count as failed ones: otherwise many
-   *   simultaneous submissions could use up the CPU.
+   * @param failures how many submissions with the challenge have failed
+   * @param ahead see {@link whileChecking}; counts too, so that simultaneous submissions cannot use up the
+   *   CPU
    */
   isExhausted(failures: number, ahead: number): boolean {
     return failures + ahead >= TRIES;
   }
 
-  /** Counts a failed submission with each of the challenges. */
   async countFailure(id: string, challenges: readonly string[]): Promise<void> {
     await this.store.run(COUNT_FAILURE, { id, challenges, tries: TRIES });
   }

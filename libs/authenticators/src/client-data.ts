@@ -1,7 +1,7 @@
 import { hasDuplicateMembers } from '#libs/kernel';
 import { decoding } from './attestation-error.js';
 
-/** The members of client data that the service checks (WebAuthn Level 3 §5.8.1). Each may have any type. */
+/** The members that the service checks (WebAuthn Level 3 §5.8.1). Each may have any type. */
 export interface ClientData {
   type?: unknown;
   challenge?: unknown;
@@ -11,10 +11,9 @@ export interface ClientData {
 }
 
 /**
- * Reads client data, and refuses forms that the provider may read differently: invalid UTF-8, a byte order
- * mark, a duplicate member.
+ * Refuses forms that the provider may read differently: invalid UTF-8, a byte order mark, a duplicate member.
  *
- * @param clientDataJson base64url.
+ * @param clientDataJson base64url
  * @throws PreflightError `client_data_malformed`
  */
 export function readClientData(clientDataJson: string): ClientData {

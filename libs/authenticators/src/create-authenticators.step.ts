@@ -18,10 +18,7 @@ import type {
 } from '#libs/upstream';
 import type { AttestationCode } from './attestation-error.js';
 
-/**
- * Step 3: registers the passkeys, with the session. If the answer is lost, the provider may or may not have
- * registered them.
- */
+/** Step 3. If the answer is lost, the provider may or may not have registered the passkeys. */
 @Injectable()
 export class CreateAuthenticatorsStep implements Step, OnModuleInit {
   readonly name = 'create-authenticators';

@@ -18,15 +18,12 @@ export interface CreationWish {
   user: PasskeyUser;
   /** Base64url without padding. */
   challenge: string;
-  /**
-   * The ids of the subject's passkeys. An authenticator with one of these passkeys makes no further passkey.
-   */
+  /** The subject's passkeys. An authenticator that has one of them makes no further passkey. */
   known: readonly string[];
   /** Whole milliseconds, see {@link timeoutOf}. */
   timeout: number;
 }
 
-/** Translates the parts of the policy that a browser understands into options. */
 export async function creationOptions({
   policy,
   subject,
@@ -47,15 +44,15 @@ export async function creationOptions({
     excludeCredentials: known.map((id) => ({ id })),
     authenticatorSelection: { residentKey: policy.residentKey, userVerification: policy.userVerification },
   });
-  // The service sets this member itself, because @simplewebauthn/server does not know `indirect`.
+  // @simplewebauthn/server does not know `indirect`.
   return { ...options, attestation: policy.attestation };
 }
 
 /**
- * Computes how long the browser waits for the user: until the passkey can no longer be submitted. The default
- * of @simplewebauthn/server is one minute, too short to find a security key (WebAuthn Level 3 §15.1).
+ * The browser waits for the user until the passkey can no longer be submitted. The library's default, one
+ * minute, is too short to find a security key (WebAuthn Level 3 §15.1).
  *
- * @returns whole milliseconds, at least 1. For 0, browsers would use their own default.
+ * @returns whole milliseconds, at least 1, because 0 would mean the browser's default
  */
 export function timeoutOf(row: Row, challengeLifeMs: number): number {
   const next = nextActionOf(row);
@@ -65,9 +62,9 @@ export function timeoutOf(row: Row, challengeLifeMs: number): number {
 }
 
 /**
- * Computes the WebAuthn user handle. A user always has the same handle at an integration, because
- * authenticators would treat a new handle as another user. The handle reveals nothing about the user
- * (WebAuthn Level 3 §14.6.1): personal data enters `subjectKey` only as a keyed hash.
+ * Always the same for a user at an integration, because authenticators treat a new handle as another user.
+ * Reveals nothing about the user (WebAuthn Level 3 §14.6.1): `subjectKey` contains personal data only as a
+ * keyed hash.
  */
 function userHandleOf({ integration, subjectKey }: SubjectRef): Uint8Array<ArrayBuffer> {
   const digest = createHash('sha256').update(`gangway user handle\n${integration}\n${subjectKey}`).digest();

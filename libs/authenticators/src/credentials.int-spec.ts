@@ -9,7 +9,7 @@ beforeAll(async () => {
   authenticators = await openAuthenticators();
 });
 afterAll(() => authenticators.module.close());
-/** A credential id is unique across subjects. Therefore each test starts with an empty table. */
+/** A credential id is unique across subjects, so each test starts with an empty table. */
 beforeEach(() => authenticators.dataSource.query('DELETE FROM credentials'));
 
 const insert = (subjectKey: string, integration = 'byzantine') =>
@@ -30,7 +30,7 @@ const registered = async (subjectKey: string) =>
   ).map(({ id }) => id);
 /**
  * Submits passkeys for a row whose earlier submission has ended.
- * @returns whether the submission was accepted.
+ * @returns whether the submission was accepted
  */
 async function submit(id: string, ids: string[], atMost = 10): Promise<boolean> {
   const { dataSource } = authenticators;
@@ -44,7 +44,7 @@ async function submit(id: string, ids: string[], atMost = 10): Promise<boolean> 
   return claimed(authenticators, id, ids, { challenges: [challenge], maxAuthenticators: atMost });
 }
 
-/** Writes that the attempt succeeded. This registers the given credentials. */
+/** Ends the attempt with success, which registers the credentials. */
 async function register(id: string, ids: string[]): Promise<boolean> {
   const seen = (await authenticators.store.find(id))!;
   const registered = ids.map((credentialId) => ({
@@ -59,7 +59,7 @@ async function register(id: string, ids: string[]): Promise<boolean> {
   const moved = { patch, events: [], refund: null };
   return (await authenticators.store.settle('create-authenticators', seen, moved, seen.now)) !== null;
 }
-/** Writes that the provider refused the passkeys. */
+/** Ends the attempt with the provider's refusal. */
 const refuse = (id: string) => register(id, []);
 
 describe('a credential id', () => {

@@ -1,9 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { OnboardingStore, statement } from '#libs/onboarding';
 
-/**
- * Finds which of the given credential ids are registered at an integration, by any subject. Locks nothing.
- */
+/** Finds which of the given credential ids any subject has registered at an integration. Locks nothing. */
 const TAKEN = statement(
   'taken_credentials',
   `SELECT k.credential_id AS id FROM credentials k
@@ -12,15 +10,13 @@ const TAKEN = statement(
 );
 
 /**
- * The registered credentials. The write that stores passkeys on the row of an onboarding also inserts their
- * ids here, and cannot fail on a duplicate. Several subjects may submit one credential at the same time: the
- * provider decides who registers it.
+ * The write that stores passkeys on an onboarding's row also inserts their ids here. It cannot fail on a
+ * duplicate, because the provider decides which of several subjects registers a credential.
  */
 @Injectable()
 export class Credentials {
   constructor(private readonly store: OnboardingStore) {}
 
-  /** @returns the credential ids that any subject has registered at the integration. */
   async taken(integration: string, credentialIds: readonly string[]): Promise<Set<string>> {
     const rows = await this.store.run<{ id: string }>(TAKEN, { integration, credentialIds });
     return new Set(rows.map(({ id }) => id));

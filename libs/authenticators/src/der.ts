@@ -1,4 +1,4 @@
-/** An element of DER (X.690). The tag consists of the first byte and the bytes of a long tag number. */
+/** DER (X.690). The tag consists of the first byte and the bytes of a long tag number. */
 export interface Element {
   tag: number;
   content: Buffer;
@@ -9,7 +9,7 @@ const MOST_ELEMENTS = 300;
 const DEEPEST = 16;
 const CONSTRUCTED = 0x20;
 
-/** @throws Error if the bytes are not a sequence of whole elements. */
+/** @throws Error if the bytes are not a sequence of whole elements */
 export function elementsOf(bytes: Uint8Array): Element[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const elements: Element[] = [];
@@ -21,20 +21,20 @@ export function elementsOf(bytes: Uint8Array): Element[] {
   return elements;
 }
 
-/** @throws Error if the element has another tag. */
+/** @throws Error if the element has another tag */
 export function inside(element: Element | undefined, tag: number): Element[] {
   if (element?.tag !== tag) throw new Error('another element');
   return elementsOf(element.content);
 }
 
-/** @throws Error if the element has another tag, or if there are more elements. */
+/** @throws Error if the element has another tag, or if there are more elements */
 export function only(bytes: Uint8Array, tag: number): Buffer {
   const [element, ...others] = elementsOf(bytes);
   if (element?.tag !== tag || others.length > 0) throw new Error('another element');
   return element.content;
 }
 
-/** @throws Error if there are more elements or levels than a certificate needs. */
+/** @throws Error if there are more elements or levels than a certificate needs */
 export function checkSize(bytes: Uint8Array): void {
   let left = MOST_ELEMENTS;
   const visit = (content: Uint8Array, depth: number): void => {
@@ -47,7 +47,7 @@ export function checkSize(bytes: Uint8Array): void {
   visit(bytes, 0);
 }
 
-/** Whether the element contains other elements. The flag is in the first byte of the tag. */
+/** The flag is in the first byte of the tag. */
 const isConstructed = (tag: number): boolean => {
   let first = tag;
   while (first > 0xff) first >>= 8;

@@ -1,12 +1,9 @@
 import { hash, webcrypto } from 'node:crypto';
 
-/**
- * The thread pool hashes longer data, because SHA-256 of 64 KiB takes some 40 µs, as long as the hand-over to
- * a thread.
- */
+/** Longer data goes to the thread pool: SHA-256 of 64 KiB takes some 40 µs, as long as the hand-over. */
 const SHORT_BYTES = 65_536;
 
-/** WebCrypto's names of the algorithms, and those of node:crypto. */
+/** The names in WebCrypto and in node:crypto. */
 const ALGORITHMS: ReadonlyMap<unknown, string> = new Map([
   ['SHA-1', 'sha1'],
   ['SHA-256', 'sha256'],
@@ -17,8 +14,8 @@ const ALGORITHMS: ReadonlyMap<unknown, string> = new Map([
 const { subtle } = webcrypto;
 const digestInPool = subtle.digest.bind(subtle);
 
-// @simplewebauthn/server hashes short data with the global `crypto.subtle`, so it waits for the thread pool.
-// This function replaces the global one: it hashes short data immediately, with the same result.
+// @simplewebauthn/server uses the global `crypto.subtle`, which waits for the thread pool. This replacement
+// hashes short data at once, with the same result.
 subtle.digest = async (algorithm, data) => {
   const name = ALGORITHMS.get(algorithm);
   if (

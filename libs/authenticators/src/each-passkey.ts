@@ -3,10 +3,10 @@ import type { Row } from '#libs/onboarding';
 import { PreflightError, attestationInvalid, type AttestationFault } from './attestation-error.js';
 
 /**
- * Checks each passkey, and reports the faults of all passkeys together. Lets other requests run before each
- * check, so that ten passkeys do not block other requests for a long time.
+ * Reports the faults of all passkeys together. Lets other requests run before each check, so that ten
+ * passkeys do not block them for long.
  *
- * @throws ProblemError `attestation_invalid` if one or more passkeys failed.
+ * @throws ProblemError `attestation_invalid` if a passkey failed
  */
 export async function eachPasskey<T, Result>(
   { deviceSigning }: Pick<Row, 'deviceSigning'>,

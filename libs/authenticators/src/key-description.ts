@@ -1,9 +1,6 @@
 import { elementsOf, inside, only, type Element } from './der.js';
 
-/**
- * Indexes in Android's KeyDescription. The fields before them are two versions with their levels, the
- * challenge and the unique id.
- */
+/** Indexes in Android's KeyDescription. */
 const SOFTWARE_ENFORCED = 6;
 const HARDWARE_ENFORCED = 7;
 /** Fields of Android's AuthorizationList, by their explicit tags: 1, 600 and 702. */
@@ -17,9 +14,9 @@ const GENERATED = 0;
 
 /**
  * Whether the key is bound to this app, made in the device, and for signing only (WebAuthn Level 3 §8.4).
- * Both lists count, software and hardware, because keys in software are also accepted.
+ * Keys in software count too.
  *
- * @throws Error if the key description cannot be read.
+ * @throws Error if the key description cannot be read
  */
 export function isOwnSigningKey(extension: Uint8Array): boolean {
   const parts = elementsOf(only(extension, TAG.sequence));

@@ -21,7 +21,7 @@ export type Answered = ClientData & { challenge: string };
 export interface Registration {
   response: RegistrationResponseJSON;
   /**
-   * Whether a CBOR byte string may contain the credential id. Providers describe this format. Browsers do not
+   * Whether a CBOR byte string may contain the credential id. Providers describe this format; browsers do not
    * use it.
    */
   idMayBeCbor: boolean;
@@ -30,18 +30,18 @@ export interface Registration {
 export interface Passed {
   /** Lower case UUID. */
   aaguid: string;
-  /** The bytes that the authenticator signed, in base64url. */
+  /** As the authenticator signed it, in base64url. */
   credentialId: string;
 }
 
-/** WebAuthn Level 3 §4, "Credential ID": 100 bits of entropy in at least 16 bytes. See also §7.1, step 26. */
+/** At least 16 bytes (WebAuthn Level 3 §4, "Credential ID"), at most 1023 (§7.1, step 26). */
 const ID_BYTES = { least: 16, most: 1023 };
 
 /**
- * Runs the first, cheap steps of the ceremony (WebAuthn Level 3 §7.1), before any attestation is decoded.
- * Does not run step 8: the calling code must check that the challenge is outstanding.
+ * Runs the steps of the ceremony (WebAuthn Level 3 §7.1) that decode no attestation, except step 8: the
+ * calling code must check that the challenge is outstanding.
  *
- * @throws PreflightError for the first check that fails.
+ * @throws PreflightError for the first check that fails
  */
 export function readAnswer(response: RegistrationResponseJSON): Answered {
   const client = readClientData(response.response.clientDataJSON); // steps 5 and 6
@@ -52,11 +52,10 @@ export function readAnswer(response: RegistrationResponseJSON): Answered {
 }
 
 /**
- * Runs the steps of the ceremony (WebAuthn Level 3 §7.1) from step 9 on. Ignores the copies that browsers
- * send: `authenticatorData`, `publicKey` and `publicKeyAlgorithm`.
+ * Runs the ceremony from step 9 on. Ignores the copies that browsers send: `authenticatorData`, `publicKey`
+ * and `publicKeyAlgorithm`.
  *
- * @param policy the present policy, which may have changed since the challenge was issued.
- * @throws PreflightError for the first check that fails.
+ * @throws PreflightError for the first check that fails
  */
 export async function preflight(
   { response, idMayBeCbor }: Registration,
@@ -75,13 +74,12 @@ export async function preflight(
   check(data.backupEligible || !data.backedUp, 'backup_state_invalid'); // step 17
   check(policy.algorithms.includes(algorithmOf(data.key) as number), 'algorithm_not_allowed'); // step 20
   check(isUsableKey(data.key), 'public_key_malformed');
-  // Step 26 comes before the attestation, because an attestation for another id proves nothing.
+  // Before the attestation, because an attestation for another id proves nothing.
   check(data.credentialId.length >= ID_BYTES.least, 'credential_id_too_short');
   check(data.credentialId.length <= ID_BYTES.most, 'credential_id_too_long');
   check(isNamed(response, data, idMayBeCbor), 'credential_id_mismatch');
 
-  // Step 21 (§7.1): the service requested only the extension credProps, which says whether the passkey is
-  // discoverable. It ignores the outputs of other extensions, as §7.1 allows.
+  // Step 21: the service requested only credProps. It ignores other extensions, as §7.1 allows.
   check(policy.residentKey !== 'required' || !deniesDiscovery(response), 'credential_not_discoverable');
   check(isKnownFormat(attestation), 'attestation_format_unknown'); // step 22
   check(
@@ -99,7 +97,7 @@ export async function preflight(
   return { aaguid: data.aaguid, credentialId: data.credentialId.toString('base64url') };
 }
 
-/** Compares bytes. Decoding would be unsafe, because a raw id may look like a CBOR byte string. */
+/** Compares bytes, because a raw id may look like a CBOR byte string. */
 function isNamed(
   { id, rawId }: RegistrationResponseJSON,
   { credentialId }: AuthenticatorData,
@@ -110,8 +108,8 @@ function isNamed(
 }
 
 /**
- * Whether the browser reports that the passkey is not discoverable (WebAuthn Level 3 §10.1.3). The report is
- * unsigned and often missing, so this check helps only with honest clients.
+ * The browser's report (WebAuthn Level 3 §10.1.3) is unsigned and often missing, so it helps only with honest
+ * clients.
  */
 function deniesDiscovery({ clientExtensionResults }: RegistrationResponseJSON): boolean {
   const results = clientExtensionResults as { credProps?: { rk?: unknown } | null } | null | undefined;

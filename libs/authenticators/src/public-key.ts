@@ -4,8 +4,8 @@ import { ECDH, createPublicKey, type JsonWebKey } from 'node:crypto';
 export type CoseKey = ReadonlyMap<unknown, unknown>;
 
 /**
- * The labels of COSE keys: those of every key (RFC 9052 §7.1), of P-256 keys (RFC 9053 §7.1) and of RSA keys
- * (RFC 8230 §4). `kty` is a value of the label KTY.
+ * Labels of every COSE key (RFC 9052 §7.1), of P-256 keys (RFC 9053 §7.1) and of RSA keys (RFC 8230 §4).
+ * `kty` is a value of the label KTY.
  */
 const KTY = 1;
 const ALG = 3;
@@ -16,7 +16,7 @@ const P256 = 1;
 const COORDINATE_BYTES = 32;
 /** The first byte of a point whose coordinates both follow (SEC1 §2.3.3). */
 const UNCOMPRESSED = Buffer.of(4);
-/** Authenticators do not make larger keys, and each additional bit makes verification slower. */
+/** Authenticators make no larger keys, and each additional bit makes verification slower. */
 const RSA_BITS = { least: 2048, most: 4096 };
 /** OpenSSL's limit for the exponent of large keys. */
 const EXPONENT_BITS = 64n;
@@ -25,7 +25,7 @@ export const algorithmOf = (key: CoseKey): unknown => key.get(ALG);
 
 /**
  * Whether the key fits its algorithm and has no other content (WebAuthn Level 3 §6.5.1). Other content could
- * be a private key, which would leak. Without an attestation, no other check reads the key.
+ * be a private key, which would leak.
  */
 export function isUsableKey(key: CoseKey): boolean {
   try {
@@ -39,8 +39,7 @@ function isP256(key: CoseKey): boolean {
   if (!isOnly(key, EC) || key.get(EC.curve) !== P256) return false;
   const [x, y] = [bytesAt(key, EC.x), bytesAt(key, EC.y)];
   if (x.length !== COORDINATE_BYTES || y.length !== COORDINATE_BYTES) return false;
-  // Throws if the point is not on the curve. Creating a key object would also throw, but takes five times
-  // longer.
+  // Throws if the point is not on the curve. Creating a key object would take five times longer.
   ECDH.convertKey(Buffer.concat([UNCOMPRESSED, x, y]), 'prime256v1');
   return true;
 }
@@ -48,8 +47,7 @@ function isP256(key: CoseKey): boolean {
 function isRsa(key: CoseKey): boolean {
   if (!isOnly(key, RSA)) return false;
   const [n, e] = [bytesAt(key, RSA.n), bytesAt(key, RSA.e)];
-  // Comes before the decoding, because libraries may count the bits of a number with leading zeros
-  // differently (RFC 8230 §4).
+  // Before decoding: libraries may count the bits of numbers with leading zeros differently (RFC 8230 §4).
   if (n.length * 8 > RSA_BITS.most || n[0] === 0 || e[0] === 0 || !isOdd(n)) return false;
   const { asymmetricKeyDetails = {} } = keyOf({ kty: 'RSA', n: base64url(n), e: base64url(e) });
   const { modulusLength = 0, publicExponent = 0n } = asymmetricKeyDetails;
@@ -62,10 +60,7 @@ function isOnly(key: CoseKey, { kty, ...labels }: { kty: number } & Record<strin
   return key.get(KTY) === kty && key.size === all.length && all.every((label) => key.has(label));
 }
 
-/**
- * @throws Error if the member is not a byte string. Without this check, a list of numbers would be read as
- *   bytes.
- */
+/** @throws Error if the member is not a byte string: a list of numbers would be read as bytes */
 function bytesAt(key: CoseKey, label: number): Uint8Array {
   const bytes = key.get(label);
   if (bytes instanceof Uint8Array) return bytes;

@@ -2,7 +2,7 @@ import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 import type { AuthenticatorTransport, NewAuthenticator } from '#libs/upstream';
 import type { Registration } from './preflight.js';
 
-/** An authenticator in one of the two formats that callers may send: a browser's or a provider's. */
+/** In one of the two formats that callers may send: a browser's or a provider's. */
 export type SubmittedAuthenticator =
   | { authenticatorName: string; credential: RegistrationResponseJSON }
   | {
@@ -16,7 +16,7 @@ export type SubmittedAuthenticator =
       };
     };
 
-/** Converts the authenticator into the format of a browser, which all checks use. */
+/** Converts to a browser's format, which all checks use. */
 export function asRegistration(submitted: SubmittedAuthenticator): Registration {
   if ('credential' in submitted) return { response: submitted.credential, idMayBeCbor: false };
   const { credentialId, clientDataJson, attestationObject } = submitted.attestation;
@@ -30,11 +30,7 @@ export function asRegistration(submitted: SubmittedAuthenticator): Registration 
   return { response, idMayBeCbor: true };
 }
 
-/**
- * Converts the authenticator into the format that is the same for all providers.
- *
- * @param checked the challenge in the client data, and the raw credential id.
- */
+/** @param checked the challenge in the client data, and the raw credential id */
 export function asNewAuthenticator(
   submitted: SubmittedAuthenticator,
   { challenge, credentialId }: { challenge: string; credentialId: string },
@@ -50,7 +46,7 @@ export function asNewAuthenticator(
   };
 }
 
-/** Converts an authenticator from a device's signed request into the format of a provider. */
+/** Converts to a provider's format. */
 export function asSubmitted(read: NewAuthenticator): SubmittedAuthenticator {
   const { name, challenge, credentialId, clientDataJson, attestationObject, transports } = read;
   return {
@@ -69,7 +65,7 @@ const BY_BROWSER = new Map<string, AuthenticatorTransport>([
   ['usb', 'usb'],
 ]);
 
-/** Translates the transport names of browsers and providers into ours. Unknown names become `unknown`. */
+/** Unknown names become `unknown`. */
 function transportsOf(submitted: SubmittedAuthenticator): AuthenticatorTransport[] {
   const given =
     'credential' in submitted

@@ -5,10 +5,8 @@ export const ROOTED = ['android-key', 'android-safetynet', 'apple'] as const;
 export type RootedFormat = (typeof ROOTED)[number];
 
 /**
- * "Key Attestation CA1": Google's root since February 2026, in addition to the library's roots. SHA-256 of
- * its DER is 6d9db4ce6c5c0b293166d08986e05774a8776ceb525d9e4329520de12ba4bcc0.
- *
- * From Google's page on key attestation, developer.android.com/privacy-and-security/security-key-attestation.
+ * "Key Attestation CA1": Google's root since February 2026, in addition to the library's roots. From
+ * developer.android.com/privacy-and-security/security-key-attestation.
  */
 export const GOOGLE_ROOT_OF_2026 = `-----BEGIN CERTIFICATE-----
 MIICIjCCAaigAwIBAgIRAISp0Cl7DrWK5/8OgN52BgUwCgYIKoZIzj0EAwMwUjEc
@@ -30,14 +28,11 @@ const asDer = (pem: string) => new Uint8Array(Buffer.from(pem.replaceAll(/-----.
 
 SettingsService.setRootCertificates({
   identifier: 'android-key',
-  // DER is compared, because PEM texts of the same root may be formatted differently.
+  // In DER, because PEM texts of the same root may be formatted differently.
   certificates: [...rootsOf('android-key'), GOOGLE_ROOT_OF_2026].map(asDer),
 });
 
-/**
- * @returns the format's roots as PEM: those of Google, Apple or GlobalSign from @simplewebauthn/server, and
- *   Google's root of 2026.
- */
+/** PEM, from @simplewebauthn/server (Google, Apple or GlobalSign), and Google's root of 2026. */
 export function rootsOf(format: RootedFormat): string[] {
   return SettingsService.getRootCertificates({ identifier: format });
 }

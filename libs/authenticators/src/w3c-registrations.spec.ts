@@ -10,7 +10,7 @@ import {
 import type { AttestationCode } from './attestation-error.js';
 import { endOf } from './fixtures/ceremony.js';
 
-/** The policy accepts unverified users, because some test vectors have unverified users. */
+/** Some test vectors have unverified users. */
 const policy = aPasskeyPolicy({
   rpId: 'example.org',
   origins: ['https://example.org'],
@@ -22,7 +22,7 @@ const codeOf = async ({ challenge, response }: W3cRegistration): Promise<Attesta
   return typeof end === 'string' ? end : null;
 };
 
-/** The expected code of each registration of WebAuthn Level 3, "Test Vectors"; null for a valid passkey. */
+/** The expected code of each registration; null for a valid passkey. */
 const ENDS: Record<string, AttestationCode | null> = {
   'none.ES256': null,
   'packed-self.ES256': null,
@@ -36,11 +36,11 @@ const ENDS: Record<string, AttestationCode | null> = {
   'packed.RS256': null,
   'packed.EdDSA': 'algorithm_not_allowed',
   'packed.Ed448': 'algorithm_not_allowed',
-  // The maker of this TPM has the id 00000000, which is not on the TCG's list.
+  // The id of this TPM's maker, 00000000, is not on the TCG's list.
   'tpm.ES256': 'attestation_not_verified',
   'android-key.ES256': null,
   'apple.ES256': null,
-  // The AAGUID of a U2F key must be zero. This key has another one.
+  // The AAGUID of a U2F key must be zero.
   'fido-u2f.ES256': 'attestation_not_verified',
 };
 
@@ -52,7 +52,7 @@ afterAll(() => distrust());
 
 const named = (name: string): W3cRegistration => W3C_REGISTRATIONS.find((each) => each.name === name)!;
 
-/** @param change gets the bytes of the attestation object as Latin-1 text, and returns the changed text. */
+/** @param change gets the bytes of the attestation object as Latin-1 text, and returns the changed text */
 function changed(name: string, change: (object: string) => string): W3cRegistration {
   const { challenge, response } = named(name);
   const object = Buffer.from(response.response.attestationObject, 'base64url').toString('latin1');

@@ -18,7 +18,7 @@ const rpId = 'app.example.com';
 const origin = `https://${rpId}`;
 const challenge = 'Y2hhbGxlbmdlLW9mLWEtdGVzdA';
 
-/** The server from which the certificate's revocation list could be downloaded. */
+/** The server with the certificate's revocation list. */
 let server: Server;
 let url: string;
 let asked = 0;

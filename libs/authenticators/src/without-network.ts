@@ -3,15 +3,14 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 const inside = new AsyncLocalStorage<true>();
 const { fetch } = globalThis;
 
-// @simplewebauthn/server calls the global `fetch`, so this function replaces it.
+// @simplewebauthn/server calls the global `fetch`.
 globalThis.fetch = (...request) =>
   inside.getStore() ? Promise.reject(new Error('no network here')) : fetch(...request);
 
 /**
- * Runs work in which `fetch` fails immediately. Other work can still use `fetch`.
+ * `fetch` fails at once in this work, but not in other work.
  *
- * @simplewebauthn/server downloads revocation lists from any address in a certificate, without a time limit.
- * For android-key, it does so even before it knows the issuer. If a list is missing, it accepts the
- * certificate.
+ * The library downloads revocation lists from any address in a certificate, without a time limit, and for
+ * android-key even before it knows the issuer. If a list is missing, it accepts the certificate.
  */
 export const withoutNetwork = <T>(work: () => Promise<T>): Promise<T> => inside.run(true, work);

@@ -47,7 +47,7 @@ const age = (id: string, days: number) =>
     [id, days],
   );
 
-/** Reads the metric of a new process. @returns for each caller, in how many days its first key expires. */
+/** @returns for each caller, in how many days its first key expires, by the metric of a new process */
 async function shown(): Promise<Record<string, number>> {
   const metrics = new Metrics();
   let asked = 0;
@@ -86,7 +86,7 @@ describe('the metric for the expiry of API keys', () => {
     await keys.revoke(revoked.id, WHO);
     await make('shop', 50, { isUsed: false });
     expect(await shown()).toEqual({ shop: 60, bank: 120 });
-    // Nothing is shown for the rotated key, and nothing for its unused successor, which lasts 60 days.
+    // The rotated key is not shown, nor its unused successor, which lasts 60 days.
     const { key } = await keys.rotate(rotated.id, DAY_MS, WHO);
     expect(await shown()).toEqual({ shop: 90, bank: 120 });
     await used(key.id);

@@ -4,10 +4,10 @@ import { CLOCK, type Clock } from '#libs/kernel';
 import { Metrics } from '#libs/platform';
 import { ENDS_OF_KEYS } from './api-key-statements.js';
 
-/** How long scrapes reuse expiry times, which change seldom. */
+/** Expiry times change seldom. */
 const FRESH_MS = 60_000;
 
-/** Shows when the API keys of callers expire. A scrape does not wait for PostgreSQL. */
+/** Shows when callers' API keys expire. A scrape does not wait for PostgreSQL. */
 @Injectable()
 export class ApiKeyExpiry {
   #ends: readonly { caller: string; at: number }[] = [];
@@ -31,7 +31,7 @@ export class ApiKeyExpiry {
     try {
       this.#ends = await this.statements.run<{ caller: string; at: number }>(ENDS_OF_KEYS, []);
     } catch {
-      // After a failure, the known expiry times stay, and the next scrape asks PostgreSQL again.
+      // The known expiry times stay, and the next scrape asks PostgreSQL again.
       this.#askedAtMs = -Infinity;
     }
   }

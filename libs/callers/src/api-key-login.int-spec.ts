@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => dataSource.destroy());
 
-/** A simulated process with its own cache. Its clock moves only when the test moves it. */
+/** A process with its own cache. Its clock moves only when the test moves it. */
 function aProcess(of = statements) {
   let nowMs = 0;
   const clock: Clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };
@@ -45,7 +45,7 @@ async function aToken(keys: ApiKeys, more: Partial<NewApiKey> = {}): Promise<Api
   return parseApiKeyToken((await keys.create({ ...rights, ...more }, WHO)).token.reveal())!;
 }
 
-/** @returns how often a statement runs during the work: by default, the statement that reads a key. */
+/** @returns how often a statement runs during the work; by default, the statement that reads a key */
 async function sentDuring(work: () => Promise<unknown>, { name } = LOAD_KEY): Promise<number> {
   const run = jest.spyOn(statements, 'run');
   await work();
@@ -92,7 +92,7 @@ describe('the login with an API key', () => {
     let revoked: Promise<unknown> | undefined;
     run.mockImplementation(async (statement, values) => {
       const rows = await another.run(statement, values);
-      // The key is revoked between the read and its answer.
+      // Revoke the key between the read and its answer.
       if (statement.name === LOAD_KEY.name) await (revoked ??= keys.revoke(token.id, WHO));
       return rows as never;
     });

@@ -7,10 +7,10 @@ import { LOAD_KEY, NOTE_USE } from './api-key-statements.js';
 import { hashOf, type ApiKeyToken } from './api-key-token.js';
 import { ApiKeys } from './api-keys.js';
 
-/** The highest number of keys in the cache. A new key replaces the oldest one. */
+/** A new key replaces the oldest one. */
 const KEYS_CACHED = 10_000;
 const FAMILIAR_MS = 600_000;
-/** If no key has the id, the login compares with this hash, so that it takes as long as with a known id. */
+/** Compared for an unknown id, so that the login takes as long as for a known one. */
 const NO_HASH = Buffer.alloc(32);
 
 interface Row {
@@ -18,7 +18,7 @@ interface Row {
   hash: Buffer;
   scopes: string[];
   integrations: string[] | null;
-  /** The time until the key expires. Null if it never expires. */
+  /** Null: the key never expires. */
   leftMs: number | null;
   useIsNews: boolean;
 }
@@ -26,26 +26,20 @@ interface Row {
 interface Known {
   hash: Buffer;
   caller: Caller;
-  /** When the cache entry expires, on the monotonic clock. */
+  /** On the monotonic clock. */
   untilMs: number;
   useIsNews: boolean;
 }
 
-/**
- * Finds the caller of an API key. Keys are cached for `API_KEY_CACHE_MS`, to save queries. Unknown ids are
- * not cached, because they would replace keys in the cache.
- */
+/** Caches keys, but no unknown ids, because they would replace keys in the cache. */
 @Injectable()
 export class ApiKeyLogin {
   readonly #logger = new Log('ApiKeyLogin');
   readonly #known = new Map<string, Known>();
-  /** By key id: until when the last login counts as recent, on the monotonic clock. */
+  /** By key id, on the monotonic clock: until when the last login counts as recent. */
   readonly #familiar = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Known | null>>();
-  /**
-   * The number of keys that this process has changed. If it grows while a key is read, the result may be
-   * outdated.
-   */
+  /** If it grows while a key is read, the result may be outdated. */
   #changes = 0;
 
   constructor(
@@ -59,8 +53,8 @@ export class ApiKeyLogin {
   }
 
   /**
-   * @returns null for an unknown or ended key, or a wrong secret.
-   * @throws Error if PostgreSQL is not available and the key is not cached.
+   * @returns null for an unknown or ended key, or a wrong secret
+   * @throws Error if PostgreSQL is not available and the key is not cached
    */
   async login(token: ApiKeyToken): Promise<Caller | null> {
     const given = hashOf(token, this.hash);
@@ -72,7 +66,7 @@ export class ApiKeyLogin {
     return known.caller;
   }
 
-  /** Whether a key with this id logged in to this process lately, so that the token is probably valid. */
+  /** Whether a key with this id logged in to this process lately. */
   isFamiliar({ id }: ApiKeyToken): boolean {
     return (this.#familiar.get(id) ?? -Infinity) > this.clock.monotonicMs();
   }
@@ -85,7 +79,7 @@ export class ApiKeyLogin {
     return null;
   }
 
-  /** Reads a key. Simultaneous requests with the same key share one read. */
+  /** Simultaneous requests with the same key share one read. */
   #read(id: string): Promise<Known | null> {
     const underWay = this.#reading.get(id);
     if (underWay) return underWay;
@@ -106,7 +100,7 @@ export class ApiKeyLogin {
       hash: row.hash,
       caller: {
         name: row.caller,
-        // Scopes that only a later version knows are ignored.
+        // Ignore scopes that only a later version knows.
         scopes: new Set(row.scopes.filter(isScope)),
         integrations: row.integrations && new Set(row.integrations),
       },

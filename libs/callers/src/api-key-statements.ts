@@ -1,6 +1,6 @@
 import type { PreparedStatement } from '#libs/database';
 
-/** In every statement that changes a key, `$1` is the key's id, `$2` the actor, `$3` the actor's address. */
+/** In statements that change a key, `$1` is its id, `$2` the actor, `$3` the actor's address. */
 
 const IS_OVER = `expires_at IS NOT NULL AND expires_at <= clock_timestamp()`;
 
@@ -10,7 +10,7 @@ const SHOWN = `
   rotated_to AS "rotatedTo",
   CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN ${IS_OVER} THEN 'expired' ELSE 'active' END AS state`;
 
-/** The part that writes the audit row, in the same statement. So no key changes without an audit row. */
+/** Writes the audit row in the same statement, so that no key changes without an audit row. */
 const audited = (action: string, from: string, data: string) => `
   audited AS (
     INSERT INTO audit_events (actor, action, target, address, data)
@@ -75,7 +75,7 @@ export const REVOKE_KEY: PreparedStatement = {
     SELECT ${SHOWN} FROM made`,
 };
 
-/** Finds only keys that are neither expired nor revoked, so a login cannot accept an ended key by mistake. */
+/** Finds no expired or revoked key, so that a login cannot accept an ended key by mistake. */
 export const LOAD_KEY: PreparedStatement = {
   name: 'api_key_load',
   text: `
@@ -85,7 +85,7 @@ export const LOAD_KEY: PreparedStatement = {
     FROM api_keys WHERE id = $1 AND revoked_at IS NULL AND NOT (${IS_OVER})`,
 };
 
-/** Writes the time of a key's last use, at most once a minute over all processes. */
+/** At most once a minute, over all processes. */
 export const NOTE_USE: PreparedStatement = {
   name: 'api_key_note_use',
   text: `
@@ -95,8 +95,8 @@ export const NOTE_USE: PreparedStatement = {
 
 /**
  * For each caller, when the first of its keys expires; the earliest first. Leaves out keys whose expiry
- * surprises no caller: rotated keys, keys with a lifetime of a month or less, and keys unused for a month.
- * Also leaves out revoked keys, and keys that expired more than a week ago.
+ * surprises no caller: keys that are revoked, rotated, unused for a month or expired for a week, and keys
+ * with a lifetime of a month or less.
  */
 export const ENDS_OF_KEYS: PreparedStatement = {
   name: 'api_key_ends',

@@ -13,14 +13,14 @@ import { hashOf, newApiKeyToken, tokenOf } from './api-key-token.js';
 import { INSERT_KEY, LIST_KEYS, REVOKE_KEY, ROTATE_KEY, STATE_OF_KEY } from './api-key-statements.js';
 import { Audit, type Who } from './audit.js';
 
-/** A key as callers and operators may see it, without its secret and hash. */
+/** A key without its secret and hash. */
 export interface ApiKey {
   id: string;
   caller: string;
-  /** A label that the owner chooses. */
+  /** Chosen by the owner. */
   name: string | null;
   scopes: Scope[];
-  /** The integrations that the key may use. Null for all. */
+  /** The integrations that the key may use; null for all. */
   integrations: string[] | null;
   state: 'active' | 'expired' | 'revoked';
   createdAt: Date;
@@ -36,17 +36,17 @@ export interface NewApiKey {
   scopes: readonly Scope[];
   integrations: readonly string[] | null;
   name: string | null;
-  /** The lifetime. Null for a key that does not expire. */
+  /** Null: the key never expires. */
   lifeMs: number | null;
 }
 
-/** A key and its token. The token is shown only once. */
+/** The token is shown only once. */
 export interface MadeApiKey {
   key: ApiKey;
   token: Secret;
 }
 
-/** Makes, lists and ends API keys. The statement that makes a change also audits it. */
+/** The statement that makes a change also audits it. */
 @Injectable()
 export class ApiKeys {
   readonly #listeners: ((id: string) => void)[] = [];
@@ -57,7 +57,7 @@ export class ApiKeys {
     private readonly audit: Audit,
   ) {}
 
-  /** Calls the listener for each key that this process creates, revokes or rotates. */
+  /** For each key that this process creates, revokes or rotates. */
   whenChanged(listener: (id: string) => void): void {
     this.#listeners.push(listener);
   }
@@ -78,7 +78,7 @@ export class ApiKeys {
     return { key: key!, token: tokenOf(token) };
   }
 
-  /** Lists all keys ever made, or all keys of one caller, newest first. */
+  /** All keys ever made, or all keys of one caller, newest first. */
   list(caller: string | null = null): Promise<ApiKey[]> {
     return this.statements.run<ApiKey>(LIST_KEYS, [caller]);
   }
@@ -86,8 +86,8 @@ export class ApiKeys {
   /**
    * Makes a key with the same rights and lifetime.
    *
-   * @param overlapMs how long the old key still works; 0 revokes it.
-   * @throws ProblemError `not_found`, or `illegal_state` if the key has ended or was rotated before.
+   * @param overlapMs how long the old key still works; 0 revokes it
+   * @throws ProblemError `not_found`, or `illegal_state` if the key has ended or was rotated before
    */
   async rotate(id: string, overlapMs: number, who: Who): Promise<MadeApiKey> {
     const token = newApiKeyToken();
@@ -98,10 +98,9 @@ export class ApiKeys {
   }
 
   /**
-   * Ends a key: in this process immediately, in others within `API_KEY_CACHE_MS`. A second call changes
-   * nothing.
+   * Ends a key: in this process at once, in others within `API_KEY_CACHE_MS`. A second call changes nothing.
    *
-   * @throws ProblemError `not_found`.
+   * @throws ProblemError `not_found`
    */
   async revoke(id: string, who: Who): Promise<ApiKey> {
     const key = await this.#changed(REVOKE_KEY, 'api_key_revoked', id, who, []);

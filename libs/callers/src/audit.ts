@@ -6,16 +6,15 @@ import { Log } from '#libs/platform';
 export interface Who {
   /** `caller:<name>`, `operator:<name>`, `cli:<user of the machine>`, or `nobody`. */
   actor: string;
-  /** The client's address. Null if there is none. */
   address: string | null;
 }
 
 export interface AuditEvent extends Who {
-  /** The action in the past tense, e.g. `api_key_created`. */
+  /** In the past tense, e.g. `api_key_created`. */
   action: string;
-  /** The key, account or other object that was changed. */
+  /** The changed key, account or other object. */
   target: string | null;
-  /** Details without secrets and personal data, because the audit is kept for a long time. */
+  /** Without secrets and personal data, because the audit is kept for a long time. */
   data: Record<string, unknown>;
 }
 
@@ -49,36 +48,33 @@ const FORGET: PreparedStatement = {
     ) RETURNING 1`,
 };
 
-/** The record of security events: a row in `audit_events` and a log line for each. */
+/** Security events: a row in `audit_events` and a log line for each. */
 @Injectable()
 export class Audit {
   readonly #logger = new Log('Audit');
 
   constructor(private readonly statements: PreparedStatements) {}
 
-  /** @throws Error if PostgreSQL is not available. Then the audited action must not happen either. */
+  /** @throws Error if PostgreSQL is not available. The audited action must not happen then. */
   async record(event: AuditEvent): Promise<void> {
     await this.write(event);
     this.say(event);
   }
 
-  /** Writes only the row, for code that writes its own log line. */
+  /** For code that writes its own log line. */
   async write({ actor, action, target, address, data }: AuditEvent): Promise<void> {
     await this.statements.run(INSERT, [actor, action, target, address, JSON.stringify(data)]);
   }
 
   /**
-   * Returns the latest events, newest first.
-   * @param before only events that are older than the event with this id.
+   * Newest first.
+   * @param before only events that are older than the event with this id
    */
   latest(limit: number, before: string | null = null): Promise<KeptEvent[]> {
     return this.statements.run(LATEST, [limit, before]);
   }
 
-  /**
-   * Deletes rows older than `keptMs`, in batches.
-   * @returns the number of deleted rows.
-   */
+  /** @returns the number of deleted rows */
   forget(keptMs: number, stop?: AbortSignal): Promise<number> {
     return inBatchesWithRests(
       FORGET_BATCH,
@@ -87,7 +83,7 @@ export class Audit {
     );
   }
 
-  /** Writes only the log line, for an event whose row is written by another statement. */
+  /** Writes only the log line, for an event whose row another statement writes. */
   say(event: AuditEvent): void {
     this.#logger.info({ audit: event }, `audit: ${event.action} by ${event.actor}`);
   }

@@ -16,7 +16,7 @@ import type { RateLimits } from './rate-limits.js';
 const ID = '0198a000-0000-7000-8000-00000000abcd';
 const BARE = 'Bearer realm="gangway"';
 
-/** The calls that the gate makes to logins and limits, in order. */
+/** The gate's calls to logins and limits, in order. */
 let asked: string[];
 let isBlocked: boolean;
 let logged: FastifyRequest['raw']['logged'][];

@@ -13,7 +13,7 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set on every route that requires a scope. */
     caller?: Caller;
-    /** The rate limits that count this request. The guard waits for them after the body is read. */
+    /** The rate limits of this request. The guard waits for them after the body is read. */
     counts?: Promise<Count>[];
   }
   interface FastifyContextConfig {
@@ -21,11 +21,11 @@ declare module 'fastify' {
   }
 }
 
-/** The challenge for a request without a token has no error code (RFC 6750 §3.1). */
+/** Without a token, the challenge has no error code (RFC 6750 §3.1). */
 const NO_TOKEN = 'Bearer realm="gangway"';
 const BAD_TOKEN = `${NO_TOKEN}, error="invalid_token", error_description="The token is not valid"`;
 
-/** Authenticates callers first, so that unknown clients cannot make the service read a body of 256 KiB. */
+/** Authenticates first, so that unknown clients cannot make the service read a body of 256 KiB. */
 @Injectable()
 export class CallerGate {
   constructor(
@@ -34,13 +34,13 @@ export class CallerGate {
     private readonly limits: RateLimits,
   ) {}
 
-  /** @throws ProblemError `unauthenticated`, `not_ready`, or `rate_limited` for a blocked address. */
+  /** @throws ProblemError `unauthenticated`, `not_ready`, or `rate_limited` for a blocked address */
   async admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     if (!request.routeOptions.config.requires) return;
     const { authorization } = request.headers;
     const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
-    // Some tokens are checked even from a blocked address, because many services may share it: an expired key
-    // of one service must not block the other services.
+    // Check some tokens even from a blocked address: an expired key of one service must not block other
+    // services that share its address.
     if (!token || !this.logins.isCheckedWhileBlocked(token)) this.failures.refuseIfBlocked(request.ip);
     try {
       if (!token) throw new BadToken('no bearer token');
@@ -48,9 +48,9 @@ export class CallerGate {
       request.caller = await this.logins.login(token);
     } catch (error) {
       if (!(error instanceof BadToken)) throw error;
-      // The answer gives no reason, because a reason would help an attacker. The log line has the reason.
+      // Only the log line gives the reason, because it would help an attacker.
       if (request.raw.logged) request.raw.logged.reason = error.message;
-      // A request without credentials guesses no token, so it is not counted.
+      // A request without credentials guesses no token.
       if (authorization) await this.failures.note(request.ip, error.message);
       reply.header('WWW-Authenticate', token ? BAD_TOKEN : NO_TOKEN);
       throw new ProblemError('unauthenticated', {
@@ -77,11 +77,11 @@ const isGivenTwice = ({ raw }: FastifyRequest, header: string) =>
 function onboardingOf({ method, params }: FastifyRequest): string | null {
   const { id } = (params ?? {}) as { id?: unknown };
   const reads = method === 'GET' || method === 'HEAD';
-  // A UUID in upper or lower case means the same onboarding and needs one count.
+  // A UUID in upper or lower case means the same onboarding.
   return !reads && typeof id === 'string' && isUuid(id) ? id.toLowerCase() : null;
 }
 
-/** Installs the gate before the routes. Without the gate, the guard refuses every request. */
+/** Installs the gate before the routes. Without it, the guard refuses every request. */
 export function admitCallers(app: NestFastifyApplication): void {
   const gate = app.get(CallerGate);
   const fastify = app.getHttpAdapter().getInstance();

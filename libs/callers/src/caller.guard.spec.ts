@@ -22,7 +22,7 @@ const counted = (over: boolean): Count => ({
   over,
 });
 
-/** @returns the guard's decision about a request, and the headers that the guard sets. */
+/** @returns the guard's decision, and the headers that the guard sets */
 function ask(request: { caller?: Caller; counts?: Promise<Count>[] }, method: 'read' | 'open' = 'read') {
   const headers: Record<string, string> = {};
   const context = {

@@ -13,7 +13,7 @@ export class CallerGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const http = context.switchToHttp();
     const { caller, counts = [] } = http.getRequest<FastifyRequest>();
-    // The gate has already refused unknown callers. If an app has no gate, this line refuses every request.
+    // The gate has already refused unknown callers. An app without the gate refuses every request here.
     if (!caller) throw new ProblemError('unauthenticated', { detail: 'The request is not authenticated.' });
     throwIfOver(await Promise.all(counts));
     const needed = this.reflector.get<Scope[] | undefined>(REQUIRES, context.getHandler()) ?? [];

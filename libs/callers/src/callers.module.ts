@@ -15,7 +15,7 @@ import { Logins } from './logins.js';
 import { RateLimits } from './rate-limits.js';
 import { RefusedLogins } from './refused-logins.js';
 
-/** Authenticates callers, and checks scopes and rate limits. Apps that import it call `admitCallers`. */
+/** Apps that import this module must call `admitCallers`. */
 @Module({
   imports: [DatabaseModule, DiscoveryModule],
   providers: [

@@ -1,11 +1,11 @@
 import ipaddr from 'ipaddr.js';
 
-/** Four hextets are a /64. An internet provider gives each customer a /64 or more (RFC 6177). */
+/** A /64. An internet provider gives each customer a /64 or more (RFC 6177). */
 const HEXTETS_OF_NETWORK = 4;
 
 /**
- * @param address from the socket or a trusted proxy.
- * @returns the unit for which failures are counted: an IPv4 address, or an IPv6 network.
+ * @param address from the socket or a trusted proxy
+ * @returns the unit for which failures are counted: an IPv4 address, or an IPv6 network
  */
 export function networkOf(address: string): string {
   if (!ipaddr.isValid(address)) return address;

@@ -25,7 +25,7 @@ const aCounter = (of = link) => new Counter({ link: of, hash, prefix, policy: 's
 const keyOf = (name: string, policy = 'spec') =>
   `${prefix}:limit:${policy}:${hash.digest('rate limit', name).toString('base64url')}`;
 
-/** Counts requests. Returns the remaining requests after each request, or -1 if the quota was exceeded. */
+/** @returns the remaining requests after each request, or -1 if the quota was exceeded */
 async function add(counter: Counter, key: string, times: number): Promise<number[]> {
   const left: number[] = [];
   for (let n = 0; n < times; n++) {

@@ -4,20 +4,19 @@ import type { KeyedHash } from '#libs/platform';
 
 export const WINDOW_S = 60;
 
-/** The state of a count after one more request. */
 export interface Count {
-  /** The name of the limit, for the headers. */
+  /** The limit's name in the headers. */
   policy: string;
   quota: number;
   remaining: number;
-  /** The time until the window ends and the count starts again. */
+  /** The time until the window ends. */
   resetMs: number;
   over: boolean;
 }
 
 /**
- * Adds requests to a count, which expires one window after its first request. Replaces the script of
- * rate-limiter-flexible for Redis before 7, which runs one more command.
+ * A count expires one window after its first request. Replaces the script of rate-limiter-flexible for Redis
+ * before 7, which runs one more command.
  */
 const ADD = `
 local count = redis.call('incrby', KEYS[1], ARGV[1])
@@ -30,7 +29,7 @@ return {count, ttl}`;
 
 export interface CounterOptions {
   link: RedisLink;
-  /** A name identifies a caller, a user or a network, so Redis stores only its hash. */
+  /** Redis stores only the hash of a name, because a name identifies a caller, a user or a network. */
   hash: KeyedHash;
   prefix: string;
   policy: string;
@@ -39,20 +38,20 @@ export interface CounterOptions {
   atOnce?: number;
 }
 
-/** The requests of one name that the process has reserved and not used yet. */
+/** One name's requests that the process has reserved and not used yet. */
 interface Share {
   left: number;
-  /** How many requests Redis allows in addition to this share. */
+  /** Requests that Redis allows in addition to this share. */
   remainingInRedis: number;
-  /** When the window ends, on the monotonic clock. */
+  /** On the monotonic clock. */
   endsAtMs: number;
   /** Reserved requests that Redis has not counted yet. */
   notInRedis: number;
 }
 
 /**
- * Counts requests in windows of a minute, in Redis for all processes. During an outage of Redis, each process
- * counts its own requests, and no caller is refused because of the outage.
+ * Counts in windows of a minute, in Redis for all processes. During an outage of Redis, each process counts
+ * its own requests.
  */
 export class Counter {
   readonly #limiter: RateLimiterRedis;
@@ -66,7 +65,7 @@ export class Counter {
     this.#own = new RateLimiterMemory({ keyPrefix, points, duration: WINDOW_S });
     this.#limiter = new RateLimiterRedis({
       storeClient: link.redis,
-      // Without this option, commands would wait in ioredis and fail late.
+      // Otherwise commands would wait in ioredis and fail late.
       rejectIfRedisNotReady: true,
       keyPrefix,
       points,
@@ -77,8 +76,8 @@ export class Counter {
   }
 
   /**
-   * Counts one request. Never throws.
-   * @param name what is counted, e.g. a caller.
+   * Never throws.
+   * @param name what is counted, e.g. a caller
    */
   async add(name: string): Promise<Count> {
     const { atOnce = 1 } = this.options;
@@ -97,9 +96,9 @@ export class Counter {
   }
 
   /**
-   * Makes the first reservation for a new name without Redis, because other processes have counted few
-   * requests of this name, or none. The next reservation counts both in Redis. Does nothing if the name has a
-   * reservation, or if the process reserves one request at a time.
+   * Makes the first reservation for a new name without Redis, because other processes have counted few of its
+   * requests, or none. The next reservation counts both in Redis. Does nothing if the name has a reservation,
+   * or if `atOnce` is 1.
    */
   begin(name: string): void {
     const { atOnce = 1, quota } = this.options;
@@ -108,10 +107,7 @@ export class Counter {
     this.#shares.set(name, { left: atOnce, remainingInRedis: quota - atOnce, endsAtMs, notInRedis: atOnce });
   }
 
-  /**
-   * Uses one of the requests that this process has reserved.
-   * @returns null if no reserved request is left.
-   */
+  /** @returns null if no reserved request is left */
   #useReserved(name: string): Count | null {
     const share = this.#shares.get(name);
     const resetMs = Math.ceil((share?.endsAtMs ?? 0) - performance.now());
@@ -127,8 +123,7 @@ export class Counter {
     const count = await this.#take(name, notInRedis + atOnce);
     const now = performance.now();
     this.#shares.delete(name);
-    // Deletes expired reservations, oldest first, and stops at the first live one. Newer reservations may
-    // have expired too, if another process began their window. A later call deletes them.
+    // Deletes expired reservations up to the first live one. A later call deletes expired ones behind it.
     for (const [each, { endsAtMs }] of this.#shares) {
       if (endsAtMs > now) break;
       this.#shares.delete(each);
@@ -143,13 +138,13 @@ export class Counter {
   async #take(name: string, points: number): Promise<Count> {
     const { link, hash } = this.options;
     const key = hash.digest('rate limit', name).toString('base64url');
-    // While Redis refuses writes, the process counts by itself, because a command could take too long.
+    // While Redis refuses writes, a command could take too long.
     const limiter = link.accepts ? this.#limiter : this.#own;
     if (link.accepts) link.sendTogether();
     try {
       return this.#count(await limiter.consume(key, points), false);
     } catch (refused) {
-      // The limiter failed, so the request is allowed: one request too many is better than a refused one.
+      // The limiter failed. One request too many is better than a refused one.
       if (!(refused instanceof RateLimiterRes)) return this.#count(null, false);
       return this.#count(refused, true);
     }

@@ -46,7 +46,7 @@ describe('invalid tokens', () => {
       expect(await fail('192.0.2.1')).toBeNull();
       expect(await isBlocked('192.0.2.1')).toBe(false);
     }
-    // The last token is still checked and refused as invalid. Later tokens are not checked.
+    // The last token is still checked and refused as invalid.
     expect(await fail('192.0.2.1')).toBeNull();
     expect(await problemOf(() => failures.refuseIfBlocked('192.0.2.1'))).toMatchObject({
       code: 'rate_limited',

@@ -6,18 +6,18 @@ import { Counter, WINDOW_S } from './counter.js';
 import { LimitRedis } from './limit-redis.js';
 import { RefusedLogins } from './refused-logins.js';
 
-/** The highest number of addresses in memory. A new address replaces the oldest one. */
+/** A new address replaces the oldest one. */
 const ADDRESSES = 10_000;
 
 /**
  * Counts invalid tokens per client address, over all processes. After too many, tokens from that address are
- * not checked. A process blocks only addresses whose invalid tokens it has seen itself, so it need not ask
- * Redis about other clients.
+ * not checked. A process blocks only addresses whose invalid tokens it has seen, so it need not ask Redis
+ * about other clients.
  */
 @Injectable()
 export class FailedLogins {
   readonly #counter: Counter;
-  /** When the block of each address ends, on the monotonic clock. */
+  /** On the monotonic clock. */
   readonly #blockedUntilMs = new Map<string, number>();
 
   constructor(
@@ -36,10 +36,7 @@ export class FailedLogins {
     });
   }
 
-  /**
-   * Refuses a blocked address.
-   * @throws ProblemError `rate_limited` before the token is looked up.
-   */
+  /** @throws ProblemError `rate_limited` */
   refuseIfBlocked(address: string): void {
     const network = networkOf(address);
     const untilMs = this.#blockedUntilMs.get(network);
@@ -49,10 +46,7 @@ export class FailedLogins {
     this.#blockedUntilMs.delete(network);
   }
 
-  /**
-   * Counts one more invalid token.
-   * @throws ProblemError `rate_limited` if the count exceeds the quota.
-   */
+  /** @throws ProblemError `rate_limited` if the count exceeds the quota */
   async note(address: string, reason: string): Promise<void> {
     const network = networkOf(address);
     this.refused.note(network, reason);

@@ -4,7 +4,7 @@ import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { CallerGuard } from './caller.guard.js';
 import { REQUIRES } from './requires.decorator.js';
 
-/** Every route under this path needs a scope, e.g. every route under `/v1`. */
+/** Every route under this path, e.g. under `/v1`, needs a scope. */
 const CALLERS_PATH = /^\/?v\d+(\/|$)/;
 
 /**
@@ -20,7 +20,6 @@ export class GuardedRoutes implements OnModuleInit {
     private readonly scanner: MetadataScanner,
   ) {}
 
-  /** @throws Error that names each route and its fault. */
   onModuleInit(): void {
     const faults = this.discovery
       .getControllers()
@@ -41,7 +40,7 @@ export class GuardedRoutes implements OnModuleInit {
       const route = `${controller.name}.${name}`;
       if (guarded && !scoped) return [`${route} has no @Requires`];
       if (!guarded && (scoped || isOfCallers)) return [`${route} is not under the CallerGuard`];
-      // Decorators apply from the bottom up: the lowest `@UseGuards` of the class has the first guard.
+      // The lowest `@UseGuards` of the class has the first guard.
       if (guarded && guards[0] !== CallerGuard)
         return [`${route} has a guard before the CallerGuard: put @UseGuards(CallerGuard) lowest`];
       return [];

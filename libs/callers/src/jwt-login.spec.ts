@@ -21,7 +21,7 @@ beforeEach(() => {
   issuer.published = [key.publicJwk];
 });
 
-/** The login of a process that has not fetched any keys yet. */
+/** A process that has not fetched any keys yet. */
 function aLogin(env: Record<string, string> = {}): JwtLogin {
   const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => nowMs };
   const config = testConfig({ ...issuer.env, JWT_JWKS_COOLDOWN_MS: String(COOLDOWN_MS), ...env });
@@ -44,7 +44,7 @@ describe('the caller of a JWT', () => {
     ['no scopes if none are given', { scope: undefined }, { scopes: new Set() }],
     ['integrations in a list', { integrations: ['a', 'b'] }, { integrations: new Set(['a', 'b']) }],
     ['integrations in a text', { integrations: 'a b' }, { integrations: new Set(['a', 'b']) }],
-    // An empty list allows no integration. It must never mean all integrations.
+    // An empty list must never mean all integrations.
     ['no integration', { integrations: [] }, { integrations: new Set() }],
   ])('has %s', async (_, claims, caller) => {
     expect(await aLogin().login(await issuer.token(key, claims))).toMatchObject(caller);
@@ -164,7 +164,7 @@ describe('a login while the issuer does not answer', () => {
     await login.login(token);
     issuer.failing = true;
     expect(await endOf(login, token)).toMatchObject({ name: 'shop' });
-    // The fetched keys do not contain this key, so the token is invalid.
+    // The fetched keys do not contain this key.
     expect(await endOf(login, await issuer.token(key, {}, { kid: 'unknown' }))).toBeInstanceOf(BadToken);
   });
 });

@@ -11,16 +11,13 @@ import {
 import { CLOCK, ProblemError, isCallerName, isScope, type Caller, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 
-/** Only algorithms with a public key. With HMAC, each service that checks a token could also sign tokens. */
+/** Only algorithms with a public key: with HMAC, each service that checks a token could also sign tokens. */
 const ALGORITHMS = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ');
 const JWKS_TIMEOUT_MS = 2_000;
 const JWKS_CACHE_MS = 600_000;
 const RETRY_AFTER_S = 2;
 
-/**
- * Why a token is refused, by jose's error. Errors that are not in this list are faults of the key server or
- * of this service.
- */
+/** Why a token is refused, by jose's error. Other errors are faults of the key server or of this service. */
 const OF_TOKEN: Readonly<Record<string, string>> = {
   ERR_JWT_EXPIRED: 'the token has expired',
   ERR_JWT_CLAIM_VALIDATION_FAILED: 'a claim is wrong',
@@ -32,7 +29,7 @@ const OF_TOKEN: Readonly<Record<string, string>> = {
   ERR_JWKS_NO_MATCHING_KEY: 'the issuer publishes no key for the token’s kid and alg',
 };
 
-/** Why a token is refused, by the claim with the wrong value. */
+/** By the claim with the wrong value. */
 const WANTED: Readonly<Record<string, string>> = {
   iss: 'is not JWT_ISSUER',
   aud: 'is not JWT_AUDIENCE',
@@ -42,7 +39,7 @@ const WANTED: Readonly<Record<string, string>> = {
 
 const KEYS_TRIED = 10;
 
-/** The error for a refused token. Only operators see its message, which is the reason. */
+/** Only operators see the message, which is the reason of the refusal. */
 export class BadToken extends Error {
   override readonly name = 'BadToken';
 }
@@ -52,7 +49,7 @@ export class BadToken extends Error {
 export class JwtLogin {
   readonly #keys: ReturnType<typeof createRemoteJWKSet> | null;
 
-  /** When the issuer may be asked again, on the monotonic clock. */
+  /** On the monotonic clock. */
   #askAgainAtMs = -Infinity;
 
   constructor(
@@ -63,7 +60,7 @@ export class JwtLogin {
     this.#keys = JWT_JWKS_URL
       ? createRemoteJWKSet(new URL(JWT_JWKS_URL), {
           timeoutDuration: JWKS_TIMEOUT_MS,
-          // An unknown key id causes a fetch of the keys, but not with every request.
+          // An unknown key id causes a fetch, but not with every request.
           cooldownDuration: JWT_JWKS_COOLDOWN_MS,
           cacheMaxAge: JWKS_CACHE_MS,
           [customFetch]: (...request) => this.#fetchKeys(...request),
@@ -72,8 +69,8 @@ export class JwtLogin {
   }
 
   /**
-   * @throws BadToken if the token is not valid.
-   * @throws ProblemError `not_ready` if the issuer's keys are not available.
+   * @throws BadToken if the token is not valid
+   * @throws ProblemError `not_ready` if the issuer's keys are not available
    */
   async login(token: string): Promise<Caller> {
     if (!this.#keys) throw new BadToken('no issuer is configured');
@@ -100,10 +97,7 @@ export class JwtLogin {
     }
   }
 
-  /**
-   * Fetches the issuer's keys. After a failed fetch, fails without a request until the cooldown ends. jose
-   * itself has a cooldown only after a good answer, so it would ask a failing issuer with each token.
-   */
+  /** jose has a cooldown only after a good answer, so it would ask a failing issuer with each token. */
   async #fetchKeys(url: string, init: RequestInit): Promise<Response> {
     if (this.clock.monotonicMs() < this.#askAgainAtMs)
       throw new Error('the issuer failed to answer a moment ago');
@@ -133,7 +127,7 @@ export class JwtLogin {
 /**
  * Tries a token without a key id with each key for its algorithm, up to KEYS_TRIED (RFC 7515 §4.1.4).
  *
- * @throws the same errors as jose.
+ * @throws the same errors as jose
  */
 async function verified(
   token: string,
@@ -158,8 +152,8 @@ async function verified(
 }
 
 /**
- * @returns the reason why a token is refused; null if the token did not cause the error. Never jose's own
- *   message, because it may repeat parts of the token.
+ * @returns null if the token did not cause the error. Never jose's message, which may repeat parts of the
+ *   token.
  */
 function reasonOf(error: unknown): string | null {
   const { code, claim, reason } = error as { code?: unknown; claim?: unknown; reason?: unknown };
@@ -171,10 +165,7 @@ function reasonOf(error: unknown): string | null {
   return `claim ${claim} ${WANTED[claim] ?? 'is wrong'}`;
 }
 
-/**
- * Reads the words of a claim that is a space separated text (RFC 8693 §4.2) or an array of texts.
- * @returns null for any other claim.
- */
+/** @returns null unless the claim is a space separated text (RFC 8693 §4.2) or an array of texts */
 function wordsOf(claim: unknown): string[] | null {
   if (typeof claim === 'string') return claim.split(' ').filter(Boolean);
   return Array.isArray(claim) && claim.every((each) => typeof each === 'string') ? claim : null;

@@ -4,7 +4,7 @@ import { WINDOW_S, type Count } from './counter.js';
 
 const seconds = (ms: number) => Math.max(1, Math.ceil(ms / 1_000));
 
-/** @throws ProblemError `rate_limited` for the exceeded limit that takes longest to reset. */
+/** @throws ProblemError `rate_limited` for the exceeded limit that takes longest to reset */
 export function throwIfOver(counts: Count[]): void {
   const [worst] = counts.filter(({ over }) => over).sort((a, b) => b.resetMs - a.resetMs);
   if (!worst) return;

@@ -2,10 +2,10 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { RedisLink } from '#libs/jobs';
 import { CONFIG, type Config } from '#libs/platform';
 
-/** How long a request waits for Redis. Then the process uses its own count. */
+/** After this time, the process uses its own count. */
 const COMMAND_TIMEOUT_MS = 150;
 
-/** The Redis connection of the rate limits. BullMQ's connection would wait longer than a request may. */
+/** BullMQ's connection would wait longer than a request may. */
 @Injectable()
 export class LimitRedis implements OnApplicationShutdown {
   readonly link: RedisLink;

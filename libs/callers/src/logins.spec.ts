@@ -11,7 +11,7 @@ const ID = '0123456789abcdef0123';
 const KEY = `gw_${ID}_${'A'.repeat(43)}`;
 const caller = (name: string): Caller => ({ name, scopes: new Set(), integrations: null });
 
-/** Each login knows one token. It returns a caller with the name of the login. */
+/** Each login knows one token, and returns a caller with the name of the login. */
 function logins(env: Record<string, string> = {}) {
   const asked: string[] = [];
   const keys = {
@@ -49,7 +49,7 @@ describe('a bearer token', () => {
       `no live API key ${'f'.repeat(20)} with this secret`,
     ],
     ['of a key of the wrong form', 'gw_1_2', 'API key of the wrong form'],
-    // A token with the prefix of an API key is never sent to the JWT login.
+    // A token with the prefix of an API key never reaches the JWT login.
     ['of a key with two dots', 'gw_a.b.c', 'API key of the wrong form'],
     ['with one dot', 'a.b', 'neither an API key nor a JWT'],
     ['with three dots', 'a.b.c.d', 'neither an API key nor a JWT'],

@@ -7,7 +7,6 @@ import { BadToken, JwtLogin } from './jwt-login.js';
 
 const DEVELOPMENT: Caller = { name: DEFAULT_CALLER, scopes: new Set(SCOPES), integrations: null };
 
-/** Chooses the login by the form of the bearer token. */
 @Injectable()
 export class Logins {
   constructor(
@@ -17,8 +16,8 @@ export class Logins {
   ) {}
 
   /**
-   * @returns true if the token is checked even from a blocked address: for a JWT, because its check needs no
-   *   database, and for an API key that logged in to this process lately.
+   * True for a JWT, because its check needs no database, and for an API key that logged in to this process
+   * lately.
    */
   isCheckedWhileBlocked(token: string): boolean {
     if (!token.startsWith(TOKEN_PREFIX)) return isJwt(token);
@@ -27,8 +26,8 @@ export class Logins {
   }
 
   /**
-   * @throws BadToken if the token is not valid.
-   * @throws Error if PostgreSQL or the issuer's keys are needed and not available.
+   * @throws BadToken if the token is not valid
+   * @throws Error if PostgreSQL or the issuer's keys are needed and not available
    */
   async login(token: string): Promise<Caller> {
     const { API_KEY } = this.config;

@@ -45,7 +45,7 @@ describe('the rate limits', () => {
     expect(await limits.addCommand(mine, subject)).toMatchObject({ policy: 'subject', quota: 2, over: true });
     expect((await limits.addCommand(theirs, subject)).over).toBe(false);
     expect((await limits.addCommand(mine, randomUUID())).over).toBe(false);
-    // The calls of `addCommand` have not changed the count of requests.
+    // Commands do not change the count of requests.
     expect(await limits.addRequest(mine)).toMatchObject({ remaining: 4 });
   });
 

@@ -4,11 +4,11 @@ import { Counter, type Count } from './counter.js';
 import { LimitRedis } from './limit-redis.js';
 
 const MOST_AT_ONCE = 100;
-/** How many requests a process reserves at a time. No other process can use these requests. */
+/** Other processes cannot use the requests that a process reserves. */
 const reserved = (quota: number, part: number) =>
   Math.max(1, Math.min(MOST_AT_ONCE, Math.floor(quota * part)));
 
-/** Limits the requests of a caller per minute, and the caller's commands about one subject. */
+/** Limits a caller's requests per minute, and its commands about one subject. */
 @Injectable()
 export class RateLimits {
   readonly #callers: Counter;
@@ -24,7 +24,7 @@ export class RateLimits {
       quota: perCaller,
       atOnce: reserved(perCaller, 1 / 100),
     });
-    // After its start, an onboarding needs three commands. By default, one reservation has room for them.
+    // After its start, an onboarding needs three commands. One reservation has room for them by default.
     this.#subjects = new Counter({
       ...shared,
       policy: 'subject',
@@ -38,14 +38,14 @@ export class RateLimits {
   }
 
   /**
-   * @param caller each caller has its own count, so a caller cannot use up another caller's quota.
-   * @param subject the id of an onboarding, or the subject of a start.
+   * @param caller has its own count, so it cannot use up another caller's quota
+   * @param subject the id of an onboarding, or the subject of a start
    */
   addCommand(caller: string, subject: string): Promise<Count> {
     return this.#subjects.add(nameOf(caller, subject));
   }
 
-  /** Begins to count the commands about a new onboarding. */
+  /** See {@link Counter.begin}. */
   beginOnboarding(caller: string, id: string): void {
     this.#subjects.begin(nameOf(caller, id));
   }

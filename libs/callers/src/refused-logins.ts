@@ -2,7 +2,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Log, outsideRequests } from '#libs/platform';
 import { Audit } from './audit.js';
 
-/** The number of addresses that have their own count. Further addresses share one count. */
+/** Further addresses share one count. */
 const ADDRESSES = 10_000;
 const BURST_MS = 60_000;
 const ROWS_PER_MINUTE = 60;
@@ -16,8 +16,8 @@ interface Burst {
 }
 
 /**
- * Audits refused tokens: the first of an address immediately, and the number of all after a minute. An
- * attacker may have many addresses, so the rows per minute are limited, and one more row counts the rest.
+ * Audits the first refused token of an address at once, and the number of all after a minute. An attacker may
+ * have many addresses, so the rows per minute are limited, and one more row counts the rest.
  */
 @Injectable()
 export class RefusedLogins implements OnApplicationShutdown {
@@ -29,7 +29,7 @@ export class RefusedLogins implements OnApplicationShutdown {
 
   constructor(private readonly audit: Audit) {}
 
-  /** @param reason must not contain any part of the token. */
+  /** @param reason must not contain any part of the token */
   note(address: string, reason: string): void {
     const burst = this.#bursts.get(address);
     if (burst) {
@@ -67,10 +67,7 @@ export class RefusedLogins implements OnApplicationShutdown {
       this.#countOnly(count - audited);
   }
 
-  /**
-   * Writes an audit row.
-   * @returns false if the limit of rows per minute is reached.
-   */
+  /** @returns false if the limit of rows per minute is reached */
   #recordWithinLimit(address: string, data: Record<string, unknown>): boolean {
     this.#beginMinute();
     if (this.#rows >= ROWS_PER_MINUTE) return false;

@@ -6,20 +6,19 @@ import { MIGRATIONS } from './migrations/index.js';
 import { findPoolerFault } from './pooler.js';
 import type { Pooler } from './session-settings.js';
 
-/** After this time, opening a connection fails, so that the caller gets a 503 instead of no answer. */
+/** After this time without a connection, the caller gets a 503. */
 const CONNECT_TIMEOUT_MS = 3_000;
 
 export interface Connecting {
   url: string;
   poolSize?: number;
   pooler?: Pooler;
-  /** After this time, PostgreSQL cancels a statement. Without this option, PostgreSQL never cancels one. */
+  /** After this time, PostgreSQL cancels a statement. By default, it never does. */
   statementTimeoutMs?: number;
-  /** After this time, the driver stops waiting for an answer. Without this option, it waits without limit. */
+  /** After this time, the driver stops waiting for an answer. By default, it waits without limit. */
   queryTimeoutMs?: number;
 }
 
-/** @returns the options of all connections to PostgreSQL that Gangway opens. */
 export function dataSourceOptions({
   url,
   poolSize = 2,
@@ -47,7 +46,7 @@ export function dataSourceOptions({
   };
 }
 
-/** Makes a data source for tools and tests. The apps get their data source from `DatabaseModule`. */
+/** For tools and tests. The apps get their data source from `DatabaseModule`. */
 export function createDataSource(options: Connecting): DataSource {
   return new DataSource(dataSourceOptions(options));
 }
@@ -55,8 +54,8 @@ export function createDataSource(options: Connecting): DataSource {
 /**
  * Checks that `DATABASE_POOLER` fits the connection to PostgreSQL, then opens the data source.
  *
- * @throws ConfigError if `DATABASE_POOLER` is wrong.
- * @throws PostgreSQL's or the driver's error, with `DATABASE_URL` in its message, if there is no connection.
+ * @throws ConfigError if it does not fit.
+ * @throws PostgreSQL's or the driver's error, with `DATABASE_URL` in its message.
  */
 export async function openDataSource(options: DataSourceOptions): Promise<DataSource> {
   const { url, extra } = options as { url: string; extra: { pooler: Pooler } };
@@ -65,10 +64,7 @@ export async function openDataSource(options: DataSourceOptions): Promise<DataSo
   return new DataSource(options).initialize();
 }
 
-/**
- * Puts the variable's name into the error's message. The error stays the same object, because callers read
- * its `code`.
- */
+/** Changes the error's message, but throws the same object, because callers read its `code`. */
 export const nameVariable = (variable: string) => (error: Error & { code?: string }) => {
   error.message = `${variable}: ${error.message || error.code}`;
   throw error;

@@ -16,20 +16,19 @@ type Asked = string | QueryConfig | { submit: unknown };
 
 /**
  * node-postgres's `Client`, typed with one signature of `query` instead of six, so that the class below can
- * override it. Callers use the type `PoolClient`, which has all six.
+ * override it.
  */
 const Base = Client as unknown as new (config: ClientConfig) => Omit<Client, 'query'> & {
   query(config: Asked, values?: unknown, callback?: unknown): unknown;
 };
 
-/** A member of node-postgres's `Client` that is missing in its types. */
+/** Missing in node-postgres's types. */
 interface Inside {
   connection: { stream: Writable; parsedStatements: Record<string, string> };
 }
 
 /**
- * A connection whose statements run under Gangway's settings, not under the settings of the role or the
- * database. The connection knows whether it may be used again.
+ * A connection whose statements run under Gangway's settings, not under those of the role or the database.
  */
 export class DatabaseClient extends Base {
   readonly #pooler: Pooler;
@@ -38,9 +37,8 @@ export class DatabaseClient extends Base {
   readonly #named = new NamedQueries();
   readonly #answerWithinMs: number | undefined;
   #isUnusable = false;
-  /** The id of the PostgreSQL process that serves this session. */
+  /** The PostgreSQL process of this session; null behind a pooler in transaction mode. */
   backendPid: number | null = null;
-  /** Called when the server reports that it is read-only. */
   onReadOnly: () => void = () => undefined;
 
   constructor({ pooler, statementTimeoutMs, query_timeout, ...config }: ClientTerms) {
@@ -48,22 +46,21 @@ export class DatabaseClient extends Base {
     this.#answerWithinMs = query_timeout;
     this.#pooler = pooler;
     this.#statementTimeoutMs = statementTimeoutMs;
-    // If the connection breaks, its statements reject. Without this listener, the process would end as well.
+    // Without a listener, a broken connection would end the process.
     this.on('error', () => undefined);
   }
 
-  /** Whether the connection must not be used again: it broke, or its server is read-only. */
+  /** True if the connection broke, or if its server is read-only. */
   get isUnusable(): boolean {
     return this.#isUnusable;
   }
 
   /**
-   * Sets the settings of the session. Behind a pooler in transaction mode, each statement is sent with its
-   * own settings.
+   * Sets the session's settings. Behind a pooler in transaction mode, each statement brings its own settings.
    */
   async settle(): Promise<void> {
     if (this.#pooler === 'transaction') {
-      await this.query('SELECT 1'); // its settings also read PostgreSQL's clock
+      await this.query('SELECT 1'); // the answer also sets `#clock`
       return;
     }
     const text = `${sessionSettings(this.#statementTimeoutMs)}, ${SESSION}`;
@@ -72,10 +69,7 @@ export class DatabaseClient extends Base {
     if (!rows[0]!.writable) this.#isUnusable = true;
   }
 
-  /**
-   * Closes the connection immediately. Unanswered statements fail, although PostgreSQL may have carried them
-   * out.
-   */
+  /** Closes the connection immediately. PostgreSQL may still carry out unanswered statements. */
   cut(): void {
     (this as unknown as Inside).connection.stream.destroy();
   }
@@ -89,7 +83,7 @@ export class DatabaseClient extends Base {
     return new Promise((resolve, reject) => {
       this.#submit(wanted, (error, result) => (error ? reject(error) : resolve(result)));
     }).catch((error: Error) => {
-      Error.captureStackTrace(error); // else the stack leads to the socket, not to the caller
+      Error.captureStackTrace(error); // else the stack shows the socket, not the caller
       throw error;
     });
   }
@@ -101,8 +95,8 @@ export class DatabaseClient extends Base {
   }
 
   /**
-   * Runs statements that this session {@link knows} in one transaction. If one fails, PostgreSQL carries out
-   * none. If the connection breaks, PostgreSQL may have carried out all.
+   * Runs statements that this session {@link knows} in one transaction. If the connection breaks, PostgreSQL
+   * may have carried out all.
    *
    * @param ended called before the parts get their results. If it gets an error, no part gets a result.
    */

@@ -13,8 +13,8 @@ const REFUSED = 'The database refuses this service.';
 
 describe('an error of PostgreSQL', () => {
   it.each([
-    // The columns: the SQLSTATE, its cause, the sentence for callers (null if the statement is wrong), and
-    // whether the connection is closed.
+    // The columns: SQLSTATE, cause, sentence for callers (null if the statement is wrong), whether the
+    // connection is closed.
     ['08006', 'connection failure', AWAY, true],
     ['08P01', 'a pooler refuses', AWAY, true],
     ['25006', 'a server that takes no writes', READ_ONLY, false],
@@ -46,7 +46,7 @@ describe('an error of PostgreSQL', () => {
     ['23505', 'unique violation', null, false],
     ['25001', 'a statement that cannot run in a transaction', null, false],
     ['25P02', 'a transaction that has failed and was not ended', null, true],
-    // After these errors, a later try does not help. The statement had no effect.
+    // After these errors, a later try does not help.
     ['42501', 'a role without a right', null, false],
     ['42P01', 'no such table', null, false],
     ['55000', 'not in that state', null, false],

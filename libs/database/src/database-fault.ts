@@ -6,15 +6,14 @@ const BUSY = 'The database is busy.';
 const REFUSED = 'The database refuses this service.';
 
 /**
- * SQLSTATEs, and classes of SQLSTATEs (their first two characters), that mean "not now". A whole SQLSTATE has
- * priority over its class. All other SQLSTATEs are errors of the statement, its values, or the stored data
- * (XX).
+ * SQLSTATEs, and their classes (the first two characters), that mean "not now". A whole SQLSTATE has priority
+ * over its class. All others mean that the statement or the stored data is wrong.
  */
 const NOT_NOW: Readonly<Record<string, string>> = {
   '08': AWAY, // the connection, a pooler's refusals among them
   '25006': READ_ONLY, // a standby, or default_transaction_read_only
   '25P03': AWAY, // PostgreSQL ended the session while it was idle in a transaction
-  '25P04': BUSY, // … because its transaction took too long
+  '25P04': BUSY, // the session ended, because its transaction took too long
   '26000': REFUSED, // a prepared statement is gone: a pooler has changed the session
   '28': REFUSED, // user, password, pg_hba.conf
   '3D000': REFUSED, // no such database
@@ -49,23 +48,19 @@ const DRIVER_TEXTS = new RegExp(
   'i',
 );
 
-/**
- * Errors of connections that failed before they accepted a statement. The same SQLSTATEs have other meanings
- * in the answer to a statement.
- */
+/** Errors from opening a connection. In the answer to a statement, the same SQLSTATEs mean something else. */
 const NOT_CONNECTED = new WeakSet<Error>();
 
-/** Notes that no statement caused the error, because the connection failed before it accepted a statement. */
 export function noteNotConnected(error: unknown): void {
   if (types.isNativeError(error)) NOT_CONNECTED.add(error);
 }
 
 /**
- * @returns a sentence for callers that says why PostgreSQL cannot carry out a statement now; null if the
- *   statement itself is wrong.
+ * @returns why PostgreSQL cannot carry out a statement now, in a sentence for callers; null if the statement
+ *   is wrong.
  */
 export function findOutage(error: unknown): string | null {
-  // No instanceof here: under jest, the errors of node:net come from another realm.
+  // No instanceof: under jest, the errors of node:net come from another realm.
   if (!types.isNativeError(error)) return null;
   const { code, errors } = error as { code?: unknown; errors?: unknown };
   if (typeof code === 'string') {
@@ -81,40 +76,35 @@ export function findOutage(error: unknown): string | null {
 /** Whether PostgreSQL cannot carry out statements now. The same statement may work later. */
 export const isDatabaseAway = (error: unknown): boolean => findOutage(error) !== null;
 
-/** Whether the statement stopped itself with `gangway_refuse`. If so, it wrote nothing. */
+/** Whether the statement stopped itself with `gangway_refuse`, and so wrote nothing. */
 export const isRefusal = (error: unknown): boolean => stateOf(error) === 'GW001';
 
-/** Whether the server is read-only, such as a standby. */
 export const isReadOnly = (error: unknown): boolean => stateOf(error) === '25006';
 
 /**
- * Whether PostgreSQL rolled the statement back because it had a conflict with another statement. A repetition
- * may succeed.
+ * Whether PostgreSQL rolled the statement back because of a conflict with another one. A retry may succeed.
  */
 export const isConflict = (error: unknown): boolean => ['40P01', '40001'].includes(stateOf(error) ?? '');
 
 /** After these SQLSTATEs and classes, a connection is broken, or its session has changed. */
 const LOST = /^(08|53|57|58|XX)|^(25P02|25P03|25P04|26000|42P05)$/;
 
-/** Whether the connection must not be used again. After an ordinary error of a statement, it may be used. */
+/** Whether the connection must not be used again. */
 export function isConnectionLost(error: unknown): boolean {
   const state = stateOf(error);
   return state === null || LOST.test(state);
 }
 
-/** After these SQLSTATEs and classes, it is unknown whether PostgreSQL has carried out the transaction. */
+/** After these SQLSTATEs and classes, the transaction may have been committed. */
 const MAY_HAVE_COMMITTED = /^(08|57P|58|XX)|^25P0[34]/;
 
-/**
- * Whether PostgreSQL may have carried out the transaction of the statement, because the connection broke. If
- * not, PostgreSQL has rolled it back.
- */
+/** If false, PostgreSQL has rolled the statement back. */
 export function mayHaveCommitted(error: unknown): boolean {
   const state = stateOf(error);
   return state === null || MAY_HAVE_COMMITTED.test(state);
 }
 
-/** Whether the statement failed because of a lock timeout, a deadlock or its own timeout. */
+/** True for a lock timeout, a deadlock, or the statement's own timeout. */
 export const isLockOrTimeout = (error: unknown): boolean => LOCK_OR_TIMEOUT.has(stateOf(error) ?? '');
 const LOCK_OR_TIMEOUT = new Set(['55P03', '40P01', '57014']);
 

@@ -15,7 +15,7 @@ interface Server {
 const SERVER = `SELECT pg_is_in_recovery() AS standby, pg_backend_pid() AS pid,
   current_setting('transaction_read_only') = 'on' AS "readOnly"`;
 
-/** The health check of PostgreSQL: up if PostgreSQL accepts writes and has all migrations of this code. */
+/** PostgreSQL is up if it accepts writes and has all migrations of this code. */
 @Injectable()
 export class DatabaseHealth {
   #migrated = false;
@@ -43,13 +43,7 @@ export class DatabaseHealth {
     }
   }
 
-  /**
-   * The check calls this method again before it reports a fault, because after a failover, a connection may
-   * still lead to the old server.
-   *
-   * @returns the fault: PostgreSQL takes no writes, or a pooler changes the session of a connection; null if
-   *   there is none.
-   */
+  /** The check asks twice, because after a failover, a connection may still lead to the old server. */
   async #findTrouble(): Promise<string | null> {
     const pool = poolOf(this.dataSource);
     const client = await pool.take();
@@ -67,8 +61,8 @@ export class DatabaseHealth {
   }
 
   /**
-   * Whether the database has all migrations of this code. It may have later migrations too, because each one
-   * is compatible with the version of the service before it.
+   * A database may have later migrations too, because each one is compatible with the previous version of the
+   * service.
    */
   async #isMigrated(): Promise<boolean> {
     const [table] = await this.dataSource.query<{ name: string | null }[]>(

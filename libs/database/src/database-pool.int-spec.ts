@@ -5,7 +5,7 @@ import { createDataSource } from './data-source.js';
 import { findOutage } from './database-fault.js';
 import { PreparedStatements } from './prepared-statements.js';
 
-/** Errors of a statement that do not concern its connection. */
+/** After these errors, the connection stays open. */
 const REFUSED = {
   'a clause that refuses': [`SELECT gangway_refuse('spec')`, 'GW001'],
   'a value that is taken': [`INSERT INTO spec_pool VALUES (1)`, '23505'],
@@ -15,7 +15,7 @@ const REFUSED = {
   'a lock that is not available': [`DO $$ BEGIN RAISE lock_not_available; END $$`, '55P03'],
 } as const;
 
-/** Errors after which the connection's state is unknown, or the connection leads to the wrong server. */
+/** After these errors, the connection's state is unknown, or it leads to the wrong server. */
 const LOST = {
   'a server that takes no writes': [`DO $$ BEGIN RAISE SQLSTATE '25006'; END $$`, '25006'],
   'a statement that takes too long': ['SELECT pg_sleep(9)', '57014'],
@@ -67,7 +67,7 @@ describe.each(['none', 'transaction'] as const)('a connection, with DATABASE_POO
   it('is closed if any connection of the pool reaches a read-only server', async () => {
     const wide = createDataSource({ url: await testDatabaseUrl(), pooler, poolSize: 3 });
     await wide.initialize();
-    /** @returns the backend ids of three connections that are in use at the same time. */
+    /** @returns the backend ids of three connections in use at the same time. */
     const backends = async () => {
       const runners = [1, 2, 3].map(() => wide.createQueryRunner());
       await Promise.all(runners.map((runner) => runner.connect()));

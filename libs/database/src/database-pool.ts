@@ -6,13 +6,12 @@ import { SharedConnections, type PooledClient } from './shared-connections.js';
 type Connected = Parameters<pg.Pool['connect']>[0];
 
 /**
- * The pool of connections that TypeORM uses. A connection stays open after an ordinary error of a statement.
- * If one connection reaches a read-only server, the pool closes all connections: new connections may lead to
- * another server.
+ * The connection pool of TypeORM. If one connection reaches a read-only server, the pool closes all
+ * connections, because new ones may lead to another server.
  */
 export class DatabasePool extends pg.Pool {
   readonly #idle = new Set<DatabaseClient>();
-  /** The connections that were open when a server was found to be read-only. */
+  /** Connections that were open when one of them reached a read-only server. */
   #stale = new WeakSet<DatabaseClient>();
   readonly #open = new Set<DatabaseClient>();
   readonly #shared: SharedConnections | null;
@@ -20,16 +19,15 @@ export class DatabasePool extends pg.Pool {
   constructor(options: PoolConfig & ClientTerms) {
     const onConnect = (client: unknown) => (client as DatabaseClient).settle();
     super({ ...options, Client: DatabaseClient, onConnect } as unknown as PoolConfig);
-    // Behind a pooler in transaction mode, statements do not share connections, because they would all wait
-    // for the same server connection.
+    // Behind a pooler in transaction mode, statements on one connection would all wait for the same server
+    // connection.
     this.#shared =
       options.pooler === 'transaction'
         ? null
         : new SharedConnections({
             take: () => this.take(),
             runApart: (statement) => this.run(statement),
-            // While a caller waits for a connection, this one gets no more shared statements, so that it
-            // becomes free.
+            // While a caller waits, this connection gets no more shared statements, so that it becomes free.
             isUsable: (client) =>
               this.waitingCount === 0 && this.#isUsable(client as unknown as DatabaseClient),
             answerWithinMs: options.query_timeout,
@@ -42,7 +40,7 @@ export class DatabasePool extends pg.Pool {
     this.on('acquire', (client) => this.#idle.delete(client as unknown as DatabaseClient));
     this.on('release', (_error, client) => {
       const released = client as unknown as DatabaseClient;
-      // A connection that must not be used again is ended. The pool then removes it.
+      // The pool removes a connection that has ended.
       if (this.#isUsable(released)) this.#idle.add(released);
       else void released.end();
     });
@@ -67,17 +65,12 @@ export class DatabasePool extends pg.Pool {
     });
   }
 
-  /**
-   * Takes a connection from the pool. Call its `release` without an error, because the connection itself
-   * knows whether it may be used again.
-   */
+  /** Call `release` without an error, because the connection knows whether it may be used again. */
   take(): Promise<PooledClient> {
     return this.connect() as Promise<PooledClient>;
   }
 
-  /**
-   * @param shares whether the statement may share a connection and a transaction with other statements.
-   */
+  /** @param shares whether the statement may share a connection and a transaction with others. */
   async run<Row>(statement: QueryConfig, shares = false): Promise<Row[]> {
     if (this.#shared && shares) return this.#shared.run(statement);
     const client = await this.take();
@@ -89,7 +82,7 @@ export class DatabasePool extends pg.Pool {
     }
   }
 
-  /** Closes each open connection: an idle one immediately, a busy one when its statement has ended. */
+  /** Closes all connections: an idle one immediately, a busy one after its statement. */
   giveUpAll(): void {
     for (const client of this.#open) this.#stale.add(client);
     // The pool removes an idle connection that reports an error.

@@ -8,15 +8,15 @@ import { LogLevelFollower } from './log-level-follower.js';
 import { LogLevels } from './log-levels.js';
 import { PreparedStatements } from './prepared-statements.js';
 
-/** A server counts as away if it does not answer a query within this time. */
+/** PostgreSQL counts as away if it does not answer a query within this time. */
 const QUERY_TIMEOUT_MS = 5_000;
 /**
- * Must be shorter than QUERY_TIMEOUT_MS. Otherwise, PostgreSQL could still commit a claim after the service
- * has given up, and no call would follow.
+ * Shorter than QUERY_TIMEOUT_MS. Otherwise, PostgreSQL could commit a claim after the service has given up,
+ * and no call would follow.
  */
 const STATEMENT_TIMEOUT_MS = 4_000;
 
-/** The data source of an app. Each lib adds its own entities with `TypeOrmModule.forFeature`. */
+/** Each lib adds its own entities with `TypeOrmModule.forFeature`. */
 @Module({
   imports: [
     TypeOrmModule.forRootAsync({

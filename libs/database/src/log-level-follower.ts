@@ -8,13 +8,13 @@ const READ_EVERY_MS = 2_500;
 
 interface Followed {
   level: LogLevel;
-  /** When the level expires, in milliseconds on the monotonic clock. */
+  /** On the monotonic clock. */
   untilMs: number;
 }
 
 /**
- * Applies the log levels that operators have changed. While PostgreSQL is away, the known levels stay until
- * they expire.
+ * Applies the log levels that operators have changed. While PostgreSQL is away, known levels stay until they
+ * expire.
  */
 @Injectable()
 export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -43,7 +43,7 @@ export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationSh
     this.#apply();
   }
 
-  /** Reads and applies the levels. Never rejects. */
+  /** Never rejects. */
   follow(): Promise<void> {
     if (this.#hasStopped) return Promise.resolve();
     if (this.#reading) this.#apply();
@@ -60,8 +60,7 @@ export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationSh
         changed.map(({ module, level, leftMs }) => [module, { level, untilMs: askedAtMs + leftMs }]),
       );
     } catch {
-      // Keeps the known levels, because operators need them during an outage. The readiness check reports the
-      // outage.
+      // Keeps the known levels, because operators need them during an outage.
     }
     this.#apply();
   }
@@ -73,7 +72,7 @@ export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationSh
     const serialized = JSON.stringify(levels);
     if (serialized === this.#applied) return;
     const { [DEFAULT_MODULE]: ofOthers = null, ...ofModules } = levels;
-    // If no level was ever changed, the logger stays as it is.
+    // Until a level is changed, the logger stays as it is.
     if (this.#applied !== '' || live.length > 0) {
       changeLogLevels({ ofModules: new Map(Object.entries(ofModules)), ofOthers });
       this.#logger.info(

@@ -2,18 +2,17 @@ import { Injectable } from '@nestjs/common';
 import type { LogLevel, LogModule } from '#libs/platform';
 import { PreparedStatements, type PreparedStatement } from './prepared-statements.js';
 
-/** The name that stands for all modules without a level of their own. */
+/** Stands for all modules without a level of their own. */
 export const DEFAULT_MODULE = 'default';
 
-/** A log level that an operator has changed, and when it expires. */
 export interface ChangedLevel {
   module: LogModule | typeof DEFAULT_MODULE;
   level: LogLevel;
-  /** The name of the operator, as the audit shows it. */
+  /** The operator's name, as the audit shows it. */
   actor: string;
   since: Date;
   until: Date;
-  /** Milliseconds until the level expires, by the clock of PostgreSQL. */
+  /** Milliseconds until the level expires, by PostgreSQL's clock. */
   leftMs: number;
 }
 
@@ -25,7 +24,7 @@ const LIST: PreparedStatement = {
     FROM log_levels WHERE until > clock_timestamp() ORDER BY module`,
 };
 
-/** Sets a level. Also deletes expired levels, so that the table stays small. */
+/** Also deletes expired levels, so that the table stays small. */
 const SET: PreparedStatement = {
   name: 'log_level_set',
   text: `
@@ -42,19 +41,17 @@ const RESET: PreparedStatement = {
   text: 'DELETE FROM log_levels WHERE module = coalesce($1, module) RETURNING module',
 };
 
-/** The log levels that operators have changed. They apply to all processes, which read them regularly. */
+/** The log levels that operators have changed, for all processes. */
 @Injectable()
 export class LogLevels {
   constructor(private readonly statements: PreparedStatements) {}
 
-  /** @returns the changed levels that apply now, sorted by module. */
+  /** @returns the levels that have not expired, sorted by module. */
   list(): Promise<ChangedLevel[]> {
     return this.statements.run<ChangedLevel>(LIST, []);
   }
 
-  /**
-   * @param forMs how long the level applies, in milliseconds. After that, the configured level applies again.
-   */
+  /** @param forMs after this time, the configured level applies again. */
   async set(
     module: ChangedLevel['module'],
     level: LogLevel,

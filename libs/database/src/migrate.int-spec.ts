@@ -4,7 +4,7 @@ import { testDatabaseUrl } from '#libs/testing';
 import { migrate } from './migrate.js';
 import { MIGRATIONS } from './migrations/index.js';
 
-/** An empty database, in addition to the database of this jest worker. */
+/** The URL of an empty second database. */
 let empty: URL;
 let admin: Client;
 

@@ -4,7 +4,7 @@ import { ConfigError } from '#libs/platform';
 import { createDataSource, nameVariable } from './data-source.js';
 import { hasSessions } from './pooler.js';
 
-/** The number of the lock. It is arbitrary, but the same in every replica. */
+/** Arbitrary, but the same in every replica. */
 const MIGRATION_LOCK = 7_166_121;
 const ASK_EVERY_MS = 200;
 
@@ -12,8 +12,8 @@ const ASK_EVERY_MS = 200;
  * Runs missing migrations under an advisory lock, so that replicas that start together take turns.
  *
  * @returns the names of the migrations that it ran, in order.
- * @throws ConfigError if a pooler may give each transaction another connection.
- * @throws Error if a migration fails. The migrations before it stay applied. The next run continues with it.
+ * @throws ConfigError if the connection goes through a pooler in transaction mode.
+ * @throws Error if a migration fails. The next run continues with it.
  */
 export async function migrate(databaseUrl: string): Promise<string[]> {
   const named = nameVariable('MIGRATION_DATABASE_URL, or DATABASE_URL');
@@ -38,8 +38,8 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
 }
 
 /**
- * Asks for the lock again and again. A wait inside PostgreSQL would be a running statement, and `CREATE INDEX
- * CONCURRENTLY` of the first replica would wait for it forever.
+ * Polls for the lock. A wait inside PostgreSQL would be a running statement, and `CREATE INDEX CONCURRENTLY`
+ * of the first replica would wait for it forever.
  */
 async function takeTurn(lock: QueryRunner): Promise<void> {
   for (;;) {

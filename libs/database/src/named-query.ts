@@ -2,8 +2,7 @@
 import { Query, type QueryConfig } from 'pg';
 
 /**
- * The parts of a row description that node-postgres keeps: the columns, their parsers, and a row without
- * values.
+ * The parts of a row description that node-postgres keeps: columns, their parsers, and a row without values.
  */
 interface Described {
   fields: unknown[];
@@ -19,14 +18,14 @@ export interface Connection {
   sync(): void;
 }
 
-/** A connection that collects messages instead of sending them. */
+/** Collects messages instead of sending them. */
 interface Collector extends Connection {
   chunks: Buffer[];
   describes: boolean;
   syncs: boolean;
 }
 
-/** Members of node-postgres's `Query` that are missing in its types. */
+/** Missing in node-postgres's types of `Query`. */
 interface Inside {
   name: string;
   text: string;
@@ -43,19 +42,16 @@ interface Inside {
   handleError(error: Error, connection: Connection): void;
 }
 
-/**
- * `Query` with the internal names of its members. If node-postgres changes these names, the tests of prepared
- * statements fail.
- */
+/** Uses internal names of node-postgres. If they change, the tests of prepared statements fail. */
 const Base = Query as unknown as new (text: string) => Omit<Query, 'submit'> & Inside;
 
-/** The data that the named queries of one connection share. */
+/** Shared by the named queries of one connection. */
 export class NamedQueries {
-  /** The row descriptions that the connection has received, by statement name. */
+  /** The received row descriptions, by statement name. */
   readonly described = new Map<string, Described>();
   #collector: Collector | undefined;
 
-  /** Collects the messages of `write`, and sends them as one chunk. If `write` throws, sends nothing. */
+  /** Sends the messages of `write` as one chunk. If `write` throws, sends nothing. */
   writeOnce(connection: Connection, write: (connection: Connection) => void): void {
     this.#collector ??= collectorFor(connection);
     const { chunks } = this.#collector;
@@ -68,7 +64,7 @@ export class NamedQueries {
   }
 }
 
-/** Makes the collector of a connection. All queries of the connection use it, because making one is slow. */
+/** Called once per connection, because making a collector is slow. */
 function collectorFor(connection: Connection): Collector {
   const chunks: Buffer[] = [];
   const collector = Object.assign(Object.create(connection) as Connection, {
@@ -89,8 +85,8 @@ function collectorFor(connection: Connection): Collector {
 const isCollector = (connection: Connection): connection is Collector => 'chunks' in connection;
 
 /**
- * A faster named query. In each run, node-postgres requests the description of the rows, and writes each
- * message as a chunk. This class requests the description once per connection, and writes one chunk per run.
+ * Faster than node-postgres's named query: it requests the description of the rows only once per connection,
+ * and writes one chunk per run.
  */
 export class NamedQuery extends Base {
   readonly #shared: NamedQueries;
@@ -121,16 +117,15 @@ export class NamedQuery extends Base {
 
 export type Done = (error: Error | null, result?: { rows: unknown[] }) => void;
 
-/** A statement of a transaction, and the function that gets its result once the transaction is committed. */
+/** The function gets the statement's result once the transaction is committed. */
 export interface Part {
   statement: QueryConfig;
   done: Done;
 }
 
 /**
- * Several named queries in one transaction: one `Sync` message follows all of them. If one fails, PostgreSQL
- * rolls back all. PostgreSQL must have parsed all of them before. A lock that another transaction holds
- * delays them by at most `LOCK_TIMEOUT_MS`.
+ * Several named queries in one transaction, with one `Sync` message after them. PostgreSQL must have parsed
+ * all of them before. A lock of another transaction delays them by at most `LOCK_TIMEOUT_MS`.
  */
 export class JointQuery extends Base {
   readonly #parts: Part[];
@@ -138,10 +133,10 @@ export class JointQuery extends Base {
   readonly #shared: NamedQueries;
   /** The index of the query that PostgreSQL answers next. */
   #next = 0;
-  /** False if a query could not be written. In this case, nothing is sent. */
+  /** False if a query could not be written. Then nothing is sent. */
   isSent = false;
 
-  /** @param ended called before the parts get their results. If it gets an error, no part gets a result. */
+  /** @param ended called before the parts get their results. */
   constructor(parts: Part[], shared: NamedQueries, ended: (error: Error | null) => void) {
     super(BRIEF_LOCKS.text);
     this.#parts = parts;

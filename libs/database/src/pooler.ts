@@ -4,7 +4,7 @@ import type { Pooler } from './session-settings.js';
 const ANSWER_MS = 3_000;
 /**
  * How often the service checks whether a client gets another server connection. A busy pooler hardly ever
- * gives a client the same connection so many times in a row.
+ * keeps the same one so often.
  */
 const LOOKS = 10;
 
@@ -17,10 +17,9 @@ export interface ConnectionFault {
 }
 
 /**
- * Checks how connections reach PostgreSQL, and whether the role or the database has a setting that Gangway
- * cannot override.
+ * Also checks that the role and the database have no setting that Gangway cannot override.
  *
- * @returns the first fault of `DATABASE_POOLER` or `DATABASE_URL`; null if there is none.
+ * @returns the first fault; null if there is none.
  */
 export async function findPoolerFault(url: string, pooler: Pooler): Promise<ConnectionFault | null> {
   return connected(url, async (client) => {
@@ -42,7 +41,7 @@ export async function findPoolerFault(url: string, pooler: Pooler): Promise<Conn
   });
 }
 
-/** Whether each connection keeps its session. Migrations need a session for their lock. */
+/** Whether each connection keeps its session, which the lock of migrations needs. */
 export async function hasSessions(url: string): Promise<boolean> {
   const way = await connected(url, async (client) => wayOf(client, (await sessionOf(client)).pid, url));
   return way === 'direct' || way === 'session';
@@ -71,9 +70,9 @@ async function sessionOf(client: Client): Promise<Session> {
 const pidOf = async (client: Client) => (await sessionOf(client)).pid;
 
 /**
- * Compares the ids of PostgreSQL processes. On a direct connection, the process that the client's cancel key
- * names also serves the client. Behind a pooler in transaction mode, two clients may get the same process, or
- * one client gets different processes.
+ * Compares the ids of PostgreSQL processes. On a direct connection, the client's cancel key names the process
+ * that serves it. Behind a pooler in transaction mode, two clients may get the same process, or one client
+ * gets several.
  */
 async function wayOf(first: Client, pid: number, url: string): Promise<Way> {
   if ((first as unknown as { processID: number }).processID === pid) return 'direct';
@@ -81,8 +80,8 @@ async function wayOf(first: Client, pid: number, url: string): Promise<Way> {
     const begun = await begin(second);
     if (begun === 'refused') return 'statement';
     if (begun === pid || (await changes(first, pid))) return 'transaction';
-    // In session mode, each client keeps its server connection. If the pooler has only one, the second client
-    // waits for it.
+    // In session mode, the first client keeps its server connection. If it is the only one, the second client
+    // waits.
     if (begun === 'waits') return 'session';
     await second.query('COMMIT');
     return (await changes(first, pid)) ? 'transaction' : 'session';

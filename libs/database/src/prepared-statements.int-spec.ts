@@ -10,10 +10,7 @@ const SEEN = {
   text: 'SELECT name, statement FROM pg_prepared_statements WHERE name = $1',
 };
 
-/**
- * Writes two rows, with a pause after the first. Together with a statement in the reverse order, it causes a
- * deadlock.
- */
+/** Writes two rows, with a pause between. Together with the reverse order, it causes a deadlock. */
 const lockBoth = (first: number, second: number) => ({
   name: `spec_lock_${first}_${second}`,
   text: `
@@ -26,7 +23,7 @@ let dataSource: DataSource;
 let statements: PreparedStatements;
 
 beforeAll(async () => {
-  // The pool has one connection, so that every statement runs in the same backend.
+  // One connection, so that every statement runs in the same backend.
   dataSource = await createDataSource({ url: await testDatabaseUrl(), poolSize: 1 }).initialize();
   statements = new PreparedStatements(dataSource);
 });

@@ -6,24 +6,24 @@ import { traced, type Span } from '#libs/platform';
 import { isConflict, isReadOnly, isRefusal } from './database-fault.js';
 import { DatabasePool } from './database-pool.js';
 
-/** How often a statement with conflicts is run at most. After the last run, the caller gets the error. */
+/** How often a statement with conflicts is run at most. */
 const TRIES = 5;
 
-/** A statement that is sent by name: PostgreSQL parses and plans it once per connection. */
+/** PostgreSQL parses and plans the statement once per connection, by its name. */
 export interface PreparedStatement {
-  /** A name for this text only, of at most 63 bytes. */
+  /** Unique for this text, at most 63 bytes. */
   name: string;
   text: string;
   /**
-   * True if the statement may share a connection and a transaction with others: it is short, and serves a
-   * request or an attempt. Others run alone, so that no request waits for them.
+   * Whether the statement may share a connection and a transaction with others: only if it is short, and
+   * serves a request or an attempt.
    */
   shares?: boolean;
 }
 
 const names = new Map<string, string>();
 
-/** Names a statement by its text, so that the same text is prepared once per connection. */
+/** The same text gets the same name, so that it is prepared once per connection. */
 export function prepared(text: string): PreparedStatement {
   let name = names.get(text);
   if (!name) {
@@ -34,16 +34,16 @@ export function prepared(text: string): PreparedStatement {
 }
 
 /**
- * Runs named statements through TypeORM's pool. The names save more than half of PostgreSQL's time
- * (docs/decisions/0006). Behind a pooler in transaction mode, statements have no names.
+ * Runs named statements through TypeORM's pool (docs/decisions/0006). Behind a pooler in transaction mode,
+ * statements have no names.
  */
 @Injectable()
 export class PreparedStatements {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   /**
-   * Repeats a statement after a conflict, because PostgreSQL has rolled it back completely. If the server is
-   * read-only, repeats the statement once, because a new connection may lead to another server.
+   * Repeats a statement after a conflict, because PostgreSQL has rolled it back. Repeats it once if the
+   * server is read-only, because a new connection may lead to another server.
    */
   run<Row>(statement: PreparedStatement, values: unknown[]): Promise<Row[]> {
     return traced(statement.name, (span) => this.#run<Row>(statement, values, span), noteRows, 'client');
@@ -68,9 +68,7 @@ export class PreparedStatements {
   }
 }
 
-/**
- * @throws Error if the internals of the driver have changed, so that the first call fails with a clear text.
- */
+/** @throws Error if the driver's internals have changed. */
 export function poolOf(dataSource: DataSource): DatabasePool {
   const { master } = dataSource.driver as unknown as { master?: unknown };
   if (!(master instanceof DatabasePool))
@@ -80,7 +78,7 @@ export function poolOf(dataSource: DataSource): DatabasePool {
 
 const noteRows = (span: Span, rows: unknown[]) => span.set({ 'db.response.returned_rows': rows.length });
 
-/** A refusal does not count as an error: the caller of the statement expects it. */
+/** A refusal is no error: the caller of the statement expects it. */
 function noteError(span: Span, error: unknown): void {
   const { code } = error as { code?: unknown };
   if (typeof code !== 'string') return;
@@ -89,7 +87,7 @@ function noteError(span: Span, error: unknown): void {
 }
 
 /**
- * Whether PostgreSQL does not know the statement's name, because an earlier statement with the same text
- * failed. In this case, PostgreSQL has carried out nothing.
+ * An earlier statement with the same text failed, so PostgreSQL does not know the name, and has carried out
+ * nothing.
  */
 const isUnprepared = (error: unknown) => (error as { code?: unknown }).code === '26000';

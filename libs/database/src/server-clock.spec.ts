@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { ServerClock } from './server-clock.js';
 
 /**
- * Makes a clock that has noted these answers. Each answer has three times, in order: when we asked (on the
- * monotonic clock), what PostgreSQL's clock showed, and when the answer came (on the monotonic clock).
+ * Makes a clock that has noted these answers. The first and the last time of an answer are on the monotonic
+ * clock.
  */
 function after(...readings: [askedAtMs: number, shownMs: number, nowMs: number][]): ServerClock {
   const clock = new ServerClock();

@@ -1,16 +1,16 @@
-/** After an answer that took longer than this, it is unclear when PostgreSQL read its clock. */
+/** After a slower answer, it is unclear when PostgreSQL read its clock. */
 const QUICK_MS = 500;
 
 /**
- * An estimate of PostgreSQL's clock from the times in its answers. The estimate is ahead of the real clock
- * only if the real clock was set back since the last quick answer.
+ * Estimates PostgreSQL's clock from its answers. The estimate is ahead only if PostgreSQL's clock was set
+ * back since the last quick answer.
  */
 export class ServerClock {
   #aheadMs: number | null = null;
 
   /**
-   * @param shownMs the time of PostgreSQL's clock in an answer, in milliseconds since the epoch.
-   * @param askedAtMs the time on our monotonic clock when the statement was sent.
+   * @param shownMs PostgreSQL's time in an answer, in milliseconds since the epoch.
+   * @param askedAtMs when the statement was sent, on the monotonic clock.
    */
   note(shownMs: number, askedAtMs: number, nowMs = performance.now()): void {
     const aheadMs = shownMs - nowMs;
@@ -18,7 +18,7 @@ export class ServerClock {
     if (this.#aheadMs === null || isQuick || aheadMs > this.#aheadMs) this.#aheadMs = aheadMs;
   }
 
-  /** @returns PostgreSQL's time in `ms` milliseconds from now; null before PostgreSQL's first answer. */
+  /** @returns PostgreSQL's time in `ms` milliseconds from now; null before the first answer. */
   in(ms: number, nowMs = performance.now()): number | null {
     return this.#aheadMs === null ? null : nowMs + this.#aheadMs + ms;
   }

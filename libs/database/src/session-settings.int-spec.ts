@@ -4,8 +4,8 @@ import { testDatabaseUrl } from '#libs/testing';
 import { createDataSource } from './data-source.js';
 
 /**
- * Settings. Each has the value at the start of a connection (as after ALTER ROLE … SET), and the value for
- * our statements.
+ * Each setting has a value at the start of a connection (as after ALTER ROLE … SET), and one for our
+ * statements.
  */
 const SETTINGS: readonly (readonly [name: string, begins: string, sees: string])[] = [
   ['search_path', 'hostile', 'public, pg_temp'],
@@ -48,7 +48,7 @@ describe.each([
     const options = { url: url.href, pooler, poolSize: 1, statementTimeoutMs: 9_000 };
     dataSource = await createDataSource(options).initialize();
     const text = 'SELECT current_setting($1) AS seen';
-    // Only the second statement has a deadline, because the first one learns PostgreSQL's clock.
+    // Only the second statement has a deadline, because the first one reads PostgreSQL's clock.
     for (let n = 0; n < 2; n++) {
       const [{ seen }] = await dataSource.query(text, [name]);
       if (pooler === 'transaction' && name === 'statement_timeout') expect(seen).toMatch(/^(9s|\d{4}ms)$/);

@@ -1,16 +1,13 @@
-/**
- * `none`: no pooler in front of PostgreSQL, or a pooler in session mode. `transaction`: each transaction may
- * get another server connection.
- */
+/** `none`: no pooler, or one in session mode. `transaction`: each transaction may get another connection. */
 export type Pooler = 'none' | 'transaction';
 
 /**
- * The settings that change what a statement reads or writes, or how long it waits. A role or a database may
- * set other values.
+ * Settings that change what a statement reads or writes, or how long it waits. A role or a database may set
+ * other values.
  *
- * Sequential scans, hash joins and merge joins are off where an index can be used, because a plan that was
- * made while a table was nearly empty would read the whole table. Custom plans and JIT compilation are off,
- * because they take longer than the statements.
+ * Sequential scans, hash joins and merge joins are off where an index can be used, because a plan for a
+ * nearly empty table would later read the whole table. Custom plans and JIT compilation take longer than the
+ * statements.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   search_path: 'public, pg_temp',
@@ -34,30 +31,25 @@ const SETTINGS: Readonly<Record<string, string>> = {
   idle_session_timeout: '0',
 };
 
-/**
- * The configured synchronous_commit, but never `off`: if a crash lost the commit of a claim, the request of
- * the claim could be sent twice.
- */
+/** Never `off`: if a crash lost the commit of a claim, the claim's request could be sent twice. */
 const DURABLE = `CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
   ELSE current_setting('synchronous_commit') END`;
 
-/** An invalid value for a timeout, so that PostgreSQL refuses the settings. */
+/** Invalid, so that PostgreSQL refuses the settings. */
 const TOO_LATE = 'too late';
 
-/** The milliseconds that are left until the time `$1` on PostgreSQL's clock. */
+/** Milliseconds until the time `$1` on PostgreSQL's clock. */
 const LEFT = `$1::float8 - extract(epoch FROM clock_timestamp())::float8 * 1000`;
 
-/** @returns SQL that sets all settings of a session. */
 export function sessionSettings(statementTimeoutMs: number): string {
   const isolation = ['default_transaction_isolation', `'read committed'`] as const;
   return settingsText(`'${statementTimeoutMs}'`, false, [isolation]);
 }
 
 /**
- * @param until `deadline`: the next statement must end before PostgreSQL's clock reaches `$1`. After this
- *   time, the settings fail: see {@link isTooLate}.
- * @returns SQL that sets all settings of a transaction. Its last column is the time on PostgreSQL's clock, in
- *   milliseconds since the epoch.
+ * @param until `deadline`: the statement must end before PostgreSQL's clock reaches `$1`. Later, the settings
+ *   fail: see {@link isTooLate}.
+ * @returns SQL whose last column is PostgreSQL's time, in milliseconds since the epoch.
  */
 export function transactionSettings(until: { timeoutMs: number } | 'deadline'): string {
   const timeout =
@@ -67,10 +59,7 @@ export function transactionSettings(until: { timeoutMs: number } | 'deadline'): 
   return `${settingsText(timeout, true)}, (extract(epoch FROM clock_timestamp()) * 1000)::bigint`;
 }
 
-/**
- * Whether the settings failed because the deadline has passed. In this case, PostgreSQL has not run the
- * statement.
- */
+/** Whether the settings failed because the deadline has passed. PostgreSQL has not run the statement then. */
 export const isTooLate = (error: { code?: unknown; message: string }): boolean =>
   error.code === '22023' && error.message.includes(`"${TOO_LATE}"`);
 

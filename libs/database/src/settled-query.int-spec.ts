@@ -7,10 +7,7 @@ import { poolOf } from './prepared-statements.js';
 
 const LIMIT_MS = 1_000;
 
-/**
- * A data source that works as if it were behind a pooler in transaction mode. Its one connection has a queue,
- * as a pooler has.
- */
+/** Works as if behind a pooler in transaction mode. Its one connection has a queue, as a pooler has. */
 let dataSource: DataSource;
 beforeAll(async () => {
   const options = { url: await testDatabaseUrl(), pooler: 'transaction', poolSize: 1 } as const;
@@ -22,13 +19,10 @@ afterAll(async () => {
   await dataSource.destroy();
 });
 
-/** Keeps the connection busy. This query is not one of ours, so it has no time limit. */
+/** Not one of our queries, so it has no time limit. */
 const busyFor = (seconds: number) => new Query(`SELECT pg_sleep(${seconds})`);
 
-/**
- * Sends a statement while the connection is busy.
- * @returns the error of the statement, if it failed.
- */
+/** @returns the error of a statement that is sent while the connection is busy; null if it succeeds. */
 async function afterWait(seconds: number, text: string): Promise<Error | null> {
   const client = await poolOf(dataSource).take();
   void client.query(busyFor(seconds));
@@ -44,7 +38,7 @@ describe('a statement behind a pooler in transaction mode', () => {
   it('runs with its values, and reports its own error', async () => {
     expect(await dataSource.query('SELECT $1::int * 2 AS double', [21])).toEqual([{ double: 42 }]);
     await expect(dataSource.query('SELECT $1::uuid', ['none'])).rejects.toMatchObject({ code: '22P02' });
-    // This error of the statement itself has the same SQLSTATE as a missed deadline.
+    // This error has the same SQLSTATE as a missed deadline.
     await expect(
       dataSource.query(`SELECT set_config('statement_timeout', 'too late', true)`),
     ).rejects.toMatchObject({ code: '22023' });
@@ -61,7 +55,7 @@ describe('a statement behind a pooler in transaction mode', () => {
   it('fails if its deadline passes before it begins, and does not run later', async () => {
     const error = await afterWait(1.2, `INSERT INTO spec_late VALUES ('late')`);
     expect(error).toMatchObject({ code: '57014', message: expect.stringContaining('kept it for too long') });
-    // A missed deadline ends the connection. So the next statements use a new one.
+    // A missed deadline ends the connection, so the next statements use a new one.
     expect(await dataSource.query('SELECT * FROM spec_late')).toEqual([]);
     await dataSource.query(`INSERT INTO spec_late VALUES ('in time')`);
     expect(await dataSource.query('SELECT said FROM spec_late')).toEqual([{ said: 'in time' }]);

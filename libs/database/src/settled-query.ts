@@ -2,10 +2,7 @@ import { Query, type QueryConfig } from 'pg';
 import { isTooLate, transactionSettings } from './session-settings.js';
 import type { ServerClock } from './server-clock.js';
 
-/**
- * Methods that `Query` of node-postgres calls while a query is sent and answered. The types of `Query` lack
- * them.
- */
+/** Missing in node-postgres's types of `Query`. */
 interface Connection {
   parse(message: { text: string; name: string }): void;
   bind(message: { values: unknown[] }): void;
@@ -19,21 +16,17 @@ interface Inside {
   handleError(error: Error, connection: Connection): void;
 }
 
-/**
- * `Query` with the internal names of its members. If node-postgres changes these names, the tests with a
- * pooler fail.
- */
+/** Uses internal names of node-postgres. If they change, the tests with a pooler fail. */
 const Base = Query as unknown as new (config: QueryConfig) => Query & Inside;
 
 const WITH_DEADLINE = transactionSettings('deadline');
 
 /**
- * A statement and its settings in one transaction and one round trip: both are sent before the `Sync` message
- * that ends the transaction. The statement has no name, because its next run may use another server
- * connection.
+ * Sends a statement and its settings in one transaction and one round trip. The statement has no name,
+ * because its next run may use another server connection.
  *
- * The deadline is a time on PostgreSQL's clock. It keeps PostgreSQL from running a statement that this
- * service has given up, because a pooler forwards queued statements even if their client is gone.
+ * A pooler forwards queued statements even if their client is gone. The deadline, on PostgreSQL's clock,
+ * keeps PostgreSQL from running a statement that the service has given up.
  */
 export class SettledQuery extends Base {
   readonly #timeoutMs: number;
@@ -42,7 +35,7 @@ export class SettledQuery extends Base {
   readonly #deadline: number | null;
   #settled = false;
 
-  /** @param timeoutMs After this time, PostgreSQL cancels the statement; 0 for never. */
+  /** @param timeoutMs PostgreSQL cancels the statement after this time; 0 for never. */
   constructor({ text, values }: QueryConfig, timeoutMs: number, clock: ServerClock) {
     super({ text, ...(values && { values }) });
     this.#timeoutMs = timeoutMs;
@@ -50,10 +43,7 @@ export class SettledQuery extends Base {
     this.#deadline = timeoutMs === 0 ? null : clock.in(timeoutMs);
   }
 
-  /**
-   * Uses the extended protocol: with the simple protocol, the settings and a statement with parameters cannot
-   * be sent together.
-   */
+  /** The simple protocol cannot send the settings together with a statement that has parameters. */
   override requiresPreparation(): boolean {
     return true;
   }
@@ -82,10 +72,7 @@ export class SettledQuery extends Base {
   }
 }
 
-/**
- * Makes the error for a missed deadline. It has the same code as PostgreSQL's error for a statement that
- * takes too long.
- */
+/** Has the code of PostgreSQL's error for a statement that takes too long. */
 const late = () =>
   Object.assign(new Error('canceling statement due to statement timeout: a pooler kept it for too long'), {
     code: '57014',

@@ -57,7 +57,7 @@ describe('statements at the same time', () => {
     const [{ pid }] = await holder.query('SELECT pg_backend_pid() AS pid FROM spec_shared FOR UPDATE');
     const waiting = statements.run(LOCK, []);
     await until('a statement that waits', async () => (await dataSource.query(WAITERS, [pid])).length > 0);
-    // After 0.15 s, no other statement joins the connection of the waiting statement.
+    // After 0.15 s, no other statement joins this connection.
     await holder.query('SELECT pg_sleep(0.15)');
     const [free] = await pids(1);
     expect(free).not.toBe(pid);
@@ -88,7 +88,7 @@ describe('statements at the same time', () => {
     const url = await testDatabaseUrl();
     const brief = await createDataSource({ url, poolSize: 1, queryTimeoutMs: 1_500 }).initialize();
     const own = new PreparedStatements(brief);
-    // Together, the statements take longer than the timeout. Each statement alone takes only 0.4 s.
+    // Together, the statements take longer than the timeout. Each alone takes only 0.4 s.
     const all = Array.from({ length: 4 }, () => own.run(NAP, [0.4]));
     await expect(Promise.all(all)).resolves.toHaveLength(4);
     await expect(own.run(NAP, [9])).rejects.toThrow(/Connection terminated/);
@@ -101,7 +101,7 @@ describe('statements at the same time', () => {
     const busy = Array.from({ length: 200 }, async () => {
       while (!isOver) await statements.run(NAP, [0.001]);
     });
-    // The statements use all connections of the pool without a pause, so no connection ever becomes idle.
+    // The statements use all connections of the pool without a pause, so none becomes idle.
     const [row] = await dataSource.query('SELECT 1 AS one');
     isOver = true;
     expect(row).toEqual({ one: 1 });
@@ -127,7 +127,7 @@ describe('statements of one turn of the event loop', () => {
   const open = async (options: Partial<Connecting> = {}) => {
     own = await createDataSource({ url: await testDatabaseUrl(), poolSize: 3, ...options }).initialize();
     runner = new PreparedStatements(own);
-    // A connection can run a statement together with others only after it has run the statement alone.
+    // A connection can run a statement together with others only after it has run it alone.
     for (const run of [1, 2])
       await together([DOUBLE, [run]], [PID, []], [XID, []], [NAP, [0]], [CAST, ['1']]);
   };
@@ -142,7 +142,7 @@ describe('statements of one turn of the event loop', () => {
   const turn = () => new Promise((resolve) => setImmediate(resolve));
 
   it('run in one transaction, or in several if there are more than 32 statements', async () => {
-    // Slow statements would open another connection. With this clock, all statements take no time.
+    // A slow statement would open another connection. With this clock, statements take no time.
     const clock = jest.spyOn(performance, 'now').mockReturnValue(performance.now());
     await own.destroy();
     await open();

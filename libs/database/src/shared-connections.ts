@@ -6,26 +6,23 @@ import { BRIEF_LOCKS, type Done, type Part } from './named-query.js';
 export type PooledClient = PoolClient &
   Pick<DatabaseClient, 'backendPid' | 'isUnusable' | 'cut' | 'knows' | 'runTogether'>;
 
-/**
- * A statement joins other statements on a connection only if it will probably wait less than this time for
- * them.
- */
+/** A statement joins others on a connection only if it will probably wait less than this time. */
 const PATIENCE_MS = 60;
-/** The mean duration of a statement is computed over about this many recent statements. */
+/** The mean duration covers about this many recent statements. */
 const SAMPLES = 32;
 
 const CHECK_EVERY_MS = 500;
 export interface SharedTerms {
   take: () => Promise<PooledClient>;
-  /** Runs a statement on a connection that no other statement uses. */
+  /** Runs a statement on a connection of its own. */
   runApart: (statement: QueryConfig) => Promise<unknown[]>;
   /** Whether a connection may get one more statement. */
   isUsable: (client: PooledClient) => boolean;
-  /** A connection is closed if it gives no answer for this time. */
+  /** A connection without an answer for this time is closed. */
   answerWithinMs: number | undefined;
 }
 
-/** A transaction has at most this many statements, because each waits for the commit of all. */
+/** Limits the statements of a transaction, because each waits for the commit of all. */
 const MOST_TOGETHER = 32;
 
 /** A connection that statements use now. */
@@ -34,20 +31,17 @@ interface Lane {
   client?: PooledClient;
   /** The statements of this turn of the event loop. */
   collected: Part[];
-  /** How many statements have no answer yet. */
   unanswered: number;
-  /** The unanswered transactions, in the order in which PostgreSQL runs them. */
+  /** Unanswered transactions, in the order in which PostgreSQL runs them. */
   transactions: Set<Part[]>;
-  /** The time when PostgreSQL could begin the first unanswered statement, by `performance.now()`. */
+  /** When PostgreSQL could begin the first unanswered statement, by `performance.now()`. */
   sinceMs: number;
 }
 
 /**
  * Lets statements share connections and transactions. The statements of one turn of the event loop are one
- * write to a socket and one transaction. This saves CPU time, because they need one commit, and few backends
- * are busy (docs/decisions/0006). If one of them fails, each runs again in a transaction of its own.
- *
- * If a statement would wait long, e.g. for a lock or a slow disk, it takes another connection of the pool.
+ * write to a socket and one transaction, which saves CPU time (docs/decisions/0006). If one of them fails,
+ * each runs again in its own transaction. A statement that would wait long takes another connection.
  */
 export class SharedConnections {
   readonly #lanes = new Set<Lane>();
@@ -59,7 +53,7 @@ export class SharedConnections {
     this.#terms = terms;
   }
 
-  /** Runs one statement, which must not begin a transaction. */
+  /** @param statement must not begin a transaction. */
   async run<Row>(statement: QueryConfig): Promise<Row[]> {
     const lane = this.#findLane() ?? this.#openLane();
     lane.unanswered += 1;
@@ -68,7 +62,7 @@ export class SharedConnections {
       return (await this.#answerTo(statement, lane)) as Row[];
     } catch (error) {
       if (!(error instanceof NotTogether)) {
-        Error.captureStackTrace(error as Error); // else the stack leads to the socket, not to the caller
+        Error.captureStackTrace(error as Error); // else the stack shows the socket, not the caller
         throw error;
       }
     } finally {
@@ -118,7 +112,6 @@ export class SharedConnections {
     return lane;
   }
 
-  /** Sends the statements that one turn of the event loop has collected. */
   #send(lane: Lane): void {
     const client = lane.client!;
     const known: Part[] = [];
@@ -139,7 +132,7 @@ export class SharedConnections {
       this.#ended(lane, parts);
       if (!error) return;
       for (const part of parts) {
-        // If the connection broke, does not repeat the statement: PostgreSQL may have carried it out.
+        // PostgreSQL may have carried out the statement, so it is not repeated.
         if (isSent && mayHaveCommitted(error)) part.done(error);
         else if (isLockOrTimeout(error) || client.isUnusable) part.done(new NotTogether());
         else this.#runAlone(lane, part);
@@ -150,7 +143,7 @@ export class SharedConnections {
   #runAlone(lane: Lane, part: Part): void {
     const transaction = [part];
     lane.transactions.add(transaction);
-    // The driver's timeout is off, because it would include the time in which other statements run first.
+    // The driver's timeout would include the time in which other statements run first.
     const config = { ...part.statement, query_timeout: 0 } as QueryConfig;
     lane.client!.query(config, (error, result) => {
       this.#ended(lane, transaction);
@@ -161,7 +154,7 @@ export class SharedConnections {
   #ended(lane: Lane, transaction: Part[]): void {
     lane.transactions.delete(transaction);
     const nowMs = performance.now();
-    // The time of a statement that waited for a lock says little about other statements.
+    // A statement that waited for a lock says little about other statements.
     const tookMs = Math.min(nowMs - lane.sinceMs, PATIENCE_MS);
     this.#meanMs += (tookMs - transaction.length * this.#meanMs) / SAMPLES;
     lane.sinceMs = nowMs;
@@ -174,14 +167,14 @@ export class SharedConnections {
     lane.client?.release();
   }
 
-  /** Closes connections that give no answer in time, because PostgreSQL or the network may be down. */
+  /** Closes connections that give no answer in time. */
   #keepWatch(): void {
     const { answerWithinMs } = this.#terms;
     if (answerWithinMs === undefined || this.#watch) return;
     this.#watch = setInterval(() => {
       const nowMs = performance.now();
       for (const { client, sinceMs, transactions } of this.#lanes) {
-        // Several statements may take longer. But a dead connection must be noticed soon.
+        // Several statements may take longer, but a dead connection must be noticed soon.
         const [first = []] = transactions;
         const factor = first.length > 1 ? 2 : 1;
         if (sinceMs + factor * answerWithinMs < nowMs) client?.cut();
@@ -193,5 +186,5 @@ export class SharedConnections {
   }
 }
 
-/** The statement's transaction was rolled back. The statement must run again, on a connection of its own. */
+/** The transaction was rolled back. The statement must run again, on a connection of its own. */
 class NotTogether extends Error {}

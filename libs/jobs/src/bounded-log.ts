@@ -3,10 +3,7 @@ import type { Log, LogFields } from '#libs/platform';
 const EVERY_MS = 60_000;
 const TEXTS = 50;
 
-/**
- * A log for faults that repeat often. It writes each text at most once a minute, and adds how often the text
- * was repeated.
- */
+/** Writes each text at most once a minute, with the number of its repetitions. */
 export class BoundedLog {
   readonly #said = new Map<string, { atMs: number; left: number }>();
 
@@ -15,7 +12,7 @@ export class BoundedLog {
     private readonly everyMs = EVERY_MS,
   ) {}
 
-  /** @returns true if the text was written, false if it was only counted. */
+  /** @returns false if the text was only counted. */
   warn(fields: LogFields, text: string): boolean {
     return this.#say('warn', fields, text);
   }
@@ -29,7 +26,7 @@ export class BoundedLog {
     const key = text.replace(/[0-9a-f-]{8,}|\d+/gi, '#').slice(0, 200);
     const now = performance.now();
     const last = this.#said.get(key);
-    // Moves the text to the end of the map. A full map drops its first text, so a repeated text stays.
+    // Moves the text to the end of the map, because a full map drops its first text.
     this.#said.delete(key);
     if (last && now - last.atMs < this.everyMs) {
       this.#said.set(key, { ...last, left: last.left + 1 });

@@ -35,7 +35,7 @@ function start(): void {
   ]);
 }
 
-/** Deletes only the keys with this prefix, because other tests use the same Redis. */
+/** Deletes only this test's keys, because other tests use the same Redis. */
 async function forgetAll(): Promise<void> {
   const { redis } = jobs.queues;
   const keys = await redis.keys(`${jobs.prefix.replace(/[{}]/g, '\\$&')}*`);

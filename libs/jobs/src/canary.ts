@@ -6,27 +6,25 @@ import type { JobHandler } from './job-definition.js';
 import { Queues } from './queues.js';
 
 const QUEUE = 'upkeep';
-/**
- * How many canary jobs must be missing before the check reports a fault. A worker that dies may lose one job.
- */
+/** The check reports a fault after this number of missing canary jobs. A worker that dies may lose one. */
 const LATE = 4;
 
 /**
- * The canary is a scheduled job that does no other work. It proves that Redis schedules jobs and that a
- * worker runs them. The job sets a key in Redis, which expires if no further canary job runs. So the check
- * does not depend on the clocks of the machines.
+ * A scheduled job that does no other work. It proves that Redis schedules jobs and that a worker runs them.
+ * The job sets a key in Redis, which expires if no further canary job runs, so the clocks of the machines do
+ * not matter.
  */
 @Injectable()
 export class Canary {
   readonly #key: string;
   readonly #lateMs: number;
   /**
-   * When this process first missed the canary's key, on the monotonic clock. Null while the key exists, and
-   * while the queue is paused or Redis is away.
+   * When this process first missed the key, on the monotonic clock. Null while the key exists, the queue is
+   * paused, or Redis is away.
    */
   #missedSince: number | null = null;
   #wasAccepted = false;
-  /** When Redis began to refuse writes, on the monotonic clock. Null while it does not refuse them. */
+  /** When Redis began to refuse writes, on the monotonic clock; null if it does not. */
   #refusedSince: number | null = null;
 
   constructor(
@@ -42,8 +40,8 @@ export class Canary {
   }
 
   /**
-   * Makes the handler for a process that runs jobs. After this call, the process asks for a restart if no
-   * worker runs the canary for some time.
+   * For a process that runs jobs. After this call, it asks for a restart if no worker runs the canary for
+   * some time.
    */
   handler(): JobHandler {
     this.health.registerLiveness(async () => this.#whyStuck());
@@ -77,9 +75,8 @@ export class Canary {
   }
 
   /**
-   * Asks for one restart if Redis refuses writes, because the cause may be in this process. After the
-   * restart, the process asks again only if Redis has accepted one of its writes. If Redis cannot be reached,
-   * a restart does not help.
+   * Asks for one restart if Redis refuses writes, because the cause may be in this process. The restarted
+   * process asks again only if Redis has accepted one of its writes.
    */
   #whyRefused(since: number): string | null {
     this.#missedSince = null;
@@ -90,10 +87,7 @@ export class Canary {
     return `${refusal}; one restart may help, a second one will not`;
   }
 
-  /**
-   * Asks for a restart if this process has missed the canary's key for too long. Neither a flush of Redis
-   * (which deletes the key and the schedule) nor a paused queue needs a restart.
-   */
+  /** Neither a flush of Redis (which deletes the key and the schedule) nor a paused queue needs a restart. */
   async #whyMissed(): Promise<string | null> {
     if (!this.queues.isReady() || (await this.#keyExists()) || (await this.#isPaused())) {
       this.#missedSince = null;

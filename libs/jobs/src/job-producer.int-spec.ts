@@ -14,8 +14,7 @@ const step: JobDefinition<{ n: number }> = {
 };
 
 /**
- * The producer waits 200 ms for Redis. This limit leaves time for a busy machine, but is shorter than the
- * timeouts of a connection.
+ * Longer than the 200 ms that the producer waits for Redis, but shorter than the timeouts of a connection.
  */
 const SOON_MS = 1_000;
 
@@ -49,7 +48,6 @@ describe('the job producer with a reachable Redis', () => {
 
   describe('a wake-up of a step', () => {
     const queue = () => jobs.queues.get('steps');
-    /** @returns the jobs that have not run yet, and whose id begins with `id`. */
     const toCome = async (id: string) =>
       (await queue().getJobs(['waiting', 'delayed', 'prioritized'])).filter((job) => job.id!.startsWith(id));
     const taken = async (id: string) => {
@@ -67,7 +65,7 @@ describe('the job producer with a reachable Redis', () => {
       }
     };
 
-    /** Waits up to 10 s, because a busy machine may need more time than a request allows. */
+    /** Waits up to 10 s, because the machine may be busy. */
     const wake = (id: string) => jobs.producer.wake(step, { n: 1 }, id, 10_000);
 
     it('adds one job, and no second job while the first one waits', async () => {
@@ -185,8 +183,8 @@ describe('the job producer, if Redis fails,', () => {
   });
 
   it('adds jobs even if Redis cuts its first connection', async () => {
-    // ioredis sends INFO to learn whether Redis has loaded its data. The proxy cuts the connection at the
-    // first INFO. BullMQ's own check of the version would not run again, so `Queues` skips this check.
+    // ioredis sends INFO when it connects. BullMQ's own check of the version would not run again after the
+    // cut, so `Queues` skips this check.
     const redis = await TcpProxy.start(testRedisUrl());
     redis.intercept(/\r\ninfo\r\n/i, ({ cut }) => cut());
     const jobs = await openJobs(redis.url, { wait: true });

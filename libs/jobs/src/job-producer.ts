@@ -7,18 +7,16 @@ import { Queues } from './queues.js';
 
 /** How long an unreachable queue may delay a request. */
 const ADD_TIMEOUT_MS = 200;
-/** The worker of an active job may have died. So a wake-up adds another job, up to this number of jobs. */
+/** The worker of an active job may have died, so a wake-up adds another job, up to this number. */
 const WAKES = 3;
 const WAITING: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'waiting-children']);
 
-/**
- * The result of a wake-up: a job was queued, a job with this id is waiting already, or Redis accepted no job.
- */
+/** A job was queued, a job with this id is waiting already, or Redis accepted no job. */
 export type Woken = 'queued' | 'waits' | 'refused';
 
 /**
- * Queues jobs that wake the step of an onboarding. A job contains only ids. If a job is lost, the sweeper
- * queues another one.
+ * Queues jobs that wake the step of an onboarding. A job contains only ids. If it is lost, the sweeper queues
+ * another one.
  */
 @Injectable()
 export class JobProducer {
@@ -27,9 +25,8 @@ export class JobProducer {
   constructor(private readonly queues: Queues) {}
 
   /**
-   * @param options.id BullMQ's custom job id, without ":". BullMQ ignores a new job if it still has a job
-   *   with this id.
-   * @returns false if Redis is away or refuses the job. Never throws for these reasons.
+   * @param options.id without ":". BullMQ ignores a new job if it still has one with this id.
+   * @returns false, without an error, if Redis is away or refuses the job.
    */
   async add<Payload>(
     job: JobDefinition<Payload>,
@@ -46,11 +43,9 @@ export class JobProducer {
   }
 
   /**
-   * Queues a job that runs now. A delayed job with this id becomes due now. A waiting job stays as it is. If
-   * the job with this id is active, its worker may have died. For an active or a finished job, BullMQ would
-   * ignore another job with this id, so the new job gets a derived id.
+   * Queues a job that runs now. A delayed job with this id becomes due now, a waiting one stays as it is. For
+   * an active or a finished job, BullMQ would ignore the same id, so the new job gets a derived id.
    *
-   * @param id as for {@link add}.
    * @param withinMs how long the caller waits at most.
    */
   async wake<Payload>(
@@ -82,7 +77,7 @@ export class JobProducer {
       await (await queue.getJob(id))?.promote();
       return 'queued';
     } catch (error) {
-      // The delayed job may have become due in the meantime.
+      // The job may have become due in the meantime.
       if ((await queue.getJobState(id)) === 'delayed') throw error;
       return 'waits';
     }
@@ -90,8 +85,7 @@ export class JobProducer {
 
   /** @returns null if Redis did not accept the job in time. */
   async #inTime<T>(name: string, work: () => Promise<T>, withinMs = ADD_TIMEOUT_MS): Promise<T | null> {
-    // BullMQ would wait for its first connection without limit. By the time it added the job, the sweeper
-    // would have queued another one.
+    // BullMQ would wait for its first connection without limit, and add the job after the sweeper's.
     if (!this.queues.isReady()) return this.#notAdded(name, 'Redis takes no jobs');
     const working = work();
     let timer: NodeJS.Timeout | undefined;

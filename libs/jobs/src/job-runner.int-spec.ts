@@ -14,7 +14,7 @@ const sweep: JobDefinition<unknown> = { queue: 'upkeep', name: 'sweep', payload:
 const operate: JobDefinition<unknown> = { queue: 'operations', name: 'operate', payload: z.object({}) };
 const EVERY_MS = 60;
 
-/** What the step's handler does for each payload. */
+/** What the step's handler does, by the payload's `n`. */
 const script = new Map<number, () => unknown>();
 const handled: { n: number; atMs: number }[] = [];
 let ticks = 0;
@@ -45,7 +45,7 @@ async function failed(jobs: Jobs, queue: string): Promise<Record<string, number>
 
 const runsOf = (n: number) => handled.filter((run) => run.n === n);
 
-/** Makes the handler of this payload wait. @returns a function that lets it continue. */
+/** Makes the handler of this payload wait until the returned function is called. */
 function hold(n: number): () => void {
   const { promise, resolve } = Promise.withResolvers<void>();
   script.set(n, () => promise);
@@ -101,7 +101,7 @@ describe('the job runner, with a reachable Redis,', () => {
     await jobs.producer.add(step, { n: 2 }, { id: 'early' });
     expect((await ended('early')).returnvalue).toEqual({ made: 'in time' });
     const [first, second] = runsOf(2);
-    // BullMQ's timers count whole milliseconds, so the delay may be shorter by 2 ms.
+    // BullMQ's timers count whole milliseconds, so the delay may be 2 ms shorter.
     expect(second!.atMs - first!.atMs).toBeGreaterThanOrEqual(148);
   });
 
@@ -314,8 +314,7 @@ describe('the job runner, with a Redis that hangs and keeps connections open,', 
       await until('it is seen to hang', () => !jobs.queues.isReady());
       for (let round = 0; round < 3; round += 1) {
         const before = ticks;
-        // The runner must run the schedule in each period. If it did so only when it checks its schedules,
-        // ten runs would take 50 s.
+        // If the runner ran the schedule only when it checks its schedules, ten runs would take 50 s.
         await until('it ticks by itself', () => ticks >= before + 10, 200 * EVERY_MS);
       }
     } finally {

@@ -15,13 +15,10 @@ import { Queues } from './queues.js';
 import { RedisLink } from './redis-link.js';
 import { troubleOf } from './redis-trouble.js';
 
-/**
- * After this time without a run of a scheduled job, its schedule may be lost, its queue paused, or its
- * workers stuck.
- */
+/** After this time without a run, a schedule may be lost, its queue paused, or its workers stuck. */
 const lostAfterMs = (everyMs: number) => Math.min(2 * everyMs, 10_000);
 const LOOK_EVERY_MS = 5_000;
-/** BullMQ's default is 15 s, which would make every outage longer. */
+/** BullMQ's default, 15 s, would make every outage longer. */
 const FETCH_AGAIN_MS = 1_000;
 const UNKNOWN = 'unknown';
 const STILL_TO_COME: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'delayed']);
@@ -29,17 +26,16 @@ const STILL_TO_COME: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'd
 interface Scheduled {
   handler: JobHandler;
   everyMs: number;
-  /** When this process last ran the schedule as a job, on the monotonic clock. */
+  /** When this process last ran the schedule as a BullMQ job, on the monotonic clock. */
   lastJobMs: number;
-  /** When this process last ran the schedule without a job, on the monotonic clock. */
+  /** When this process last ran the schedule by its own timer, on the monotonic clock. */
   lastOwnMs: number;
   running: Promise<void> | undefined;
 }
 
 /**
- * Runs jobs, with one BullMQ worker per queue. If a scheduled job has not run for some seconds, the runner
- * does the job's work by a timer of its own, because Redis may be away or refuse writes, the queue may be
- * paused, or the queue's workers may be stuck.
+ * Runs jobs, with one BullMQ worker per queue. If a scheduled job has not run for some seconds, e.g. because
+ * Redis is away or the queue is paused or stuck, the runner does its work by a timer of its own.
  */
 @Injectable()
 export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
@@ -74,19 +70,19 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   /**
-   * Takes no more jobs, and does not wait for the running jobs. Must be called before the app waits for
-   * running work, because new jobs would prolong that wait.
+   * Takes no more jobs. Must be called before the app waits for running work, because new jobs would prolong
+   * that wait.
    */
   onModuleDestroy(): void {
     this.#timers.forEach(clearInterval);
-    // A graceful close would wait for Redis, even while Redis is away. The class StepRunner waits for running
-    // attempts by itself.
+    // A graceful close would wait for Redis, even while Redis is away. `StepRunner` waits for running
+    // attempts.
     const away = !this.#link?.isConnected;
     this.#closed = Promise.all(this.#workers.map((worker) => worker.close(away)));
   }
 
   /**
-   * Resolves when the running jobs have ended. If Redis is lost, resolves earlier, because Redis cannot take
+   * Resolves when the running jobs have ended. Resolves earlier if Redis is lost, because Redis cannot take
    * their results.
    */
   async beforeApplicationShutdown(): Promise<void> {
@@ -95,7 +91,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   /**
-   * BullMQ repeats a refused command immediately and without limit. So workers take no jobs while Redis
+   * BullMQ repeats a refused command immediately and without limit, so workers take no jobs while Redis
    * refuses writes. While Redis cannot be reached, BullMQ waits by itself.
    */
   #rest(link: RedisLink): void {
@@ -119,7 +115,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     );
     worker.on('error', (error) => {
       void link.ask();
-      // An error that Redis causes is logged by the class RedisLink.
+      // `RedisLink` logs an error that Redis causes.
       if (link.accepts && !troubleOf(error).refused)
         this.#log.warn({ queue }, `worker of ${queue}: ${error.message}`);
     });
@@ -166,7 +162,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     this.#timers.push(setInterval(keep, Math.min(everyMs, LOOK_EVERY_MS)));
   }
 
-  /** Does the work of a scheduled job in this process, once in each period, while no worker runs the job. */
+  /** Does a scheduled job's work in this process, once in each period, while no worker runs the job. */
   async #keep(entry: Scheduled): Promise<void> {
     const { handler, everyMs } = entry;
     const sinceMs = (lastMs: number) => this.clock.monotonicMs() - lastMs;
@@ -185,11 +181,10 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   /**
-   * Finds out whether the worker of another process runs the scheduled job. Writes the schedule again if
-   * Redis has lost the schedule or its next job. Changes nothing if the next job is waiting, because then
-   * the queue is paused, or its workers are busy or gone.
+   * Writes the schedule again if Redis has lost it or its next job. If the next job is waiting, the queue is
+   * paused, or its workers are busy or gone.
    *
-   * @returns whether the scheduled job runs in time.
+   * @returns whether a worker runs the scheduled job in time.
    */
   async #follow(entry: Scheduled): Promise<boolean> {
     const { everyMs, handler } = entry;

@@ -6,7 +6,7 @@ import { QueueWatch } from './queue-watch.js';
 import { Queues } from './queues.js';
 import { RedisDatabase } from './redis-database.js';
 
-/** All classes that use BullMQ. Only a process that runs jobs starts the {@link JobRunner}. */
+/** Only a process that runs jobs starts the {@link JobRunner}. */
 @Module({
   providers: [RedisDatabase, Canary, Queues, QueueWatch, JobProducer, JobRunner],
   exports: [Canary, Queues, QueueWatch, JobProducer, JobRunner],

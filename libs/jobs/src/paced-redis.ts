@@ -1,16 +1,15 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { NO_DATABASE, troubleOf } from './redis-trouble.js';
 
-/** The shortest time between two reconnects after refusals. It limits reconnects if all servers refuse. */
+/** The shortest time between two reconnects, for the case that all servers refuse. */
 const PACE_MS = 1_000;
 
-/** The pause between two tries to connect to a server that does not have the database of the URL. */
+/** The pause between two tries to connect to a server that lacks the database of the URL. */
 const NO_DATABASE_PAUSE_MS = 2_000;
 
 /**
- * A Redis client that reconnects if the server refuses a command that another server may accept. BullMQ
- * copies clients for blocking reads. Each copy has its own pause, so that all copies can reconnect
- * immediately after a failover.
+ * Reconnects if the server refuses a command that another server may accept. BullMQ copies clients for
+ * blocking reads. Each copy has its own pause, so that all can reconnect immediately after a failover.
  */
 export class PacedRedis extends Redis {
   #hasDatabase = true;
@@ -27,10 +26,7 @@ export class PacedRedis extends Redis {
     };
   }
 
-  /**
-   * Reconnects if the server refuses the database of the URL. Otherwise, ioredis would use database 0 without
-   * an error.
-   */
+  /** If the server refuses the database of the URL, ioredis would use database 0 without an error. */
   override select(...args: Parameters<Redis['select']>): ReturnType<Redis['select']> {
     const selected = super.select(...args);
     selected.catch((error: Error) => {

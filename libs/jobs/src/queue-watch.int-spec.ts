@@ -56,7 +56,7 @@ describe('each queue', () => {
       return found.status === 'down' && found;
     });
     expect(detail).toMatch(/^1 waiting, the oldest for 30\d\d s; none finished yet$/);
-    // The next job is a delayed retry that has been due for 2000 s.
+    // A delayed retry that has been due for 2000 s.
     await queue.drain();
     await queue.add('of-steps', {}, { timestamp: Date.now() - 3_000_000, delay: 1_000_000 });
     await until('it is seen', async () =>

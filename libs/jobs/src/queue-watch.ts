@@ -7,17 +7,17 @@ import { Queues } from './queues.js';
 import { troubleOf } from './redis-trouble.js';
 
 /**
- * A queue is down if a due job waits for longer than this. A worker normally takes a job within milliseconds.
+ * A queue is down if a due job waits longer than this. Normally, a worker takes a job within milliseconds.
  */
 const LATE_MS = 10_000;
-/** Redis is asked at most once in this time, even if health and metrics are read more often. */
+/** Redis is asked at most once in this time. */
 const SEEN_FOR_MS = 1_000;
 const EVENTS_READ = 1_000;
 const PATIENCE_MS = 1_000;
 const JOB_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
 
 export interface QueuesState {
-  /** Why Redis cannot be used; null if it can. */
+  /** Null if Redis can be used. */
   trouble: string | null;
   /** Empty if Redis cannot be read. */
   queues: QueueState[];
@@ -38,7 +38,7 @@ interface JobCounts {
 
 interface Seen {
   paused: boolean;
-  /** When the queue was paused; null if BullMQ's events no longer show the time. */
+  /** Null if the queue is not paused, or if BullMQ's events no longer show the time. */
   pausedAt: number | null;
   waiting: number;
   oldestDueAt: number | null;
@@ -81,13 +81,13 @@ export class QueueWatch {
   }
 
   /**
-   * Reads all queues, for operators. It reads only counts and the first jobs of lists, so it stays fast with
-   * many jobs. Waits at most one second for Redis.
+   * Reads only counts and the first jobs of lists, so it stays fast with many jobs. Waits at most one second
+   * for Redis.
    */
   async read(): Promise<QueuesState> {
     if (!this.queues.link.isConnected) return { trouble: this.#trouble(), queues: [] };
     const late = pause(PATIENCE_MS, null, { ref: false });
-    // Tests a write too, because a Redis that answers reads may refuse writes, and then takes no job.
+    // A Redis that answers reads may refuse writes, and then takes no job.
     const written = this.queues.link.ask();
     const asked = Promise.all(
       QUEUE_NAMES.map(async (name) => {
@@ -175,8 +175,8 @@ export class QueueWatch {
   }
 
   /**
-   * BullMQ does not store the time of a pause. An event shows the time, unless the queue has had many newer
-   * events.
+   * BullMQ does not store when a queue was paused. An event shows the time, unless the queue has had many
+   * newer ones.
    */
   async #pauseOf(name: QueueName, paused: boolean, queue: Queue): Promise<number | null> {
     if (!paused) {
@@ -213,7 +213,7 @@ const ageOf = (at: number | null, now = Date.now()) => (at === null ? 0 : Math.m
 const seconds = (ms: number) => ms / 1_000;
 const instant = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
-/** @returns when the job became due. If a run delayed the job again, it became due only after that run. */
+/** @returns when the job became due. A job that was delayed again became due only after its last run. */
 function dueAtOf(job: Job): number {
   return Math.max(job.timestamp + (job.delay || (job.opts.delay ?? 0)), job.processedOn ?? 0);
 }

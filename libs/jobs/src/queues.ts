@@ -8,12 +8,12 @@ import { QUEUE_NAMES, QUEUES, type QueueName } from './job-definition.js';
 import { RedisLink } from './redis-link.js';
 import { troubleOf } from './redis-trouble.js';
 
-/** BullMQ keeps this number of events per queue. The service reads only the newest ones. */
+/** BullMQ keeps this number of events per queue. */
 const EVENTS_KEPT = 1_000;
-/** How long the check `redis` waits for Redis. Without an answer, it reports Redis as down. */
+/** After this time without an answer, the check `redis` reports Redis as down. */
 const ANSWER_MS = 1_000;
 
-/** All queues. They share a connection that fails fast, so that no request is delayed. */
+/** The queues share a connection that fails fast, so that no request is delayed. */
 @Injectable()
 export class Queues implements OnApplicationShutdown {
   readonly #log = new BoundedLog(new Log('Queues'));
@@ -57,7 +57,7 @@ export class Queues implements OnApplicationShutdown {
     this.#links.push(link);
   }
 
-  /** Runs a check that reads from Redis. If Redis does not answer, the check is down. */
+  /** Runs a check that reads from Redis. Without an answer, the check is down. */
   async unlessAway(check: () => Promise<Finding>): Promise<Finding> {
     if (!this.link.isConnected)
       return { status: 'down', detail: 'the state is not known, because Redis is away' };
@@ -77,8 +77,8 @@ export class Queues implements OnApplicationShutdown {
   }
 
   /**
-   * Checks that Redis accepts writes on each connection, and that Redis evicts no keys, because an evicted
-   * job would be lost.
+   * Checks that Redis accepts writes on each connection, and evicts no keys, because an evicted job would be
+   * lost.
    */
   async #check(): Promise<Finding> {
     const answered = Promise.all(this.#links.map((link) => link.ask()));
@@ -94,7 +94,8 @@ export class Queues implements OnApplicationShutdown {
   }
 
   /**
-   * Reads the policy from INFO, because a managed Redis often forbids CONFIG.
+   * Reads INFO, because a managed Redis often forbids CONFIG.
+   *
    * @returns undefined if Redis forbids INFO too.
    */
   async #policy(): Promise<string | undefined> {
@@ -110,12 +111,12 @@ export class Queues implements OnApplicationShutdown {
     const queue = new Queue(name, {
       prefix,
       connection: this.redis,
-      // BullMQ asks Redis for its version only once. Without an answer, the queue would never accept a job.
+      // BullMQ asks for the version only once. Without an answer, the queue would never accept a job.
       skipVersionCheck: true,
       streams: { events: { maxLen: EVENTS_KEPT } },
       defaultJobOptions: { attempts: 1, removeOnComplete: keepFinished, removeOnFail: keepFailed },
     });
-    // An error that Redis causes is logged by the class RedisLink.
+    // `RedisLink` logs an error that Redis causes.
     queue.on(
       'error',
       (error) => this.link.accepts && this.#log.warn({ queue: name }, `queue ${name}: ${error.message}`),

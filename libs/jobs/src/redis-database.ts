@@ -5,9 +5,7 @@ import { NO_DATABASE } from './redis-trouble.js';
 
 const ANSWER_MS = 2_000;
 
-/**
- * Checks at boot that Redis has the database of `REDIS_URL`. If Redis cannot be reached, the boot continues.
- */
+/** Checks at boot that Redis has the database of `REDIS_URL`. Redis may be away at boot. */
 @Injectable()
 export class RedisDatabase implements OnModuleInit {
   constructor(@Inject(CONFIG) private readonly config: Config) {}
@@ -38,8 +36,7 @@ async function findDatabaseFault(url: string): Promise<string | null> {
     await redis.select(index);
     return null;
   } catch (error) {
-    // Other refusals do not stop the boot, e.g. if Redis still loads its data or requires another password.
-    // The readiness check reports them.
+    // Other refusals do not stop the boot, e.g. while Redis loads its data. The readiness check reports them.
     return NO_DATABASE.test((error as Error).message) ? refused(index, error as Error) : null;
   } finally {
     redis.disconnect();

@@ -40,8 +40,8 @@ it('a Redis connection stays open after one late answer', async () => {
     let closed = 0;
     link.redis.on('close', () => closed++);
     const asked = jest.spyOn(link.redis, 'set');
-    // In the phase after setImmediate, timers run before sockets are read. So the command times out although
-    // its answer has arrived.
+    // After setImmediate, timers run before sockets are read, so the command times out although its answer
+    // has arrived.
     await new Promise((resolve) => setImmediate(resolve));
     void link.ask();
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1.5 * commandTimeout);

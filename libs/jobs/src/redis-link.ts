@@ -7,8 +7,8 @@ import type { RedisTrouble } from './redis-trouble.js';
 
 const BEAT_MS = 1_000;
 /**
- * After this number of timer ticks without an answer, the connection counts as silent. Ticks are counted, not
- * milliseconds, because a busy process reads the answer late, but its ticks come late too.
+ * After this number of timer ticks without an answer, the connection counts as silent. A busy process reads
+ * the answer late, but its ticks come late too.
  */
 const BEATS_WITHOUT_ANSWER = 2;
 const CHANGE_LOG_MS = 10_000;
@@ -16,30 +16,28 @@ const CHANGE_LOG_MS = 10_000;
 const SHARED: RedisOptions = {
   connectTimeout: 2_000,
   /**
-   * How long ioredis keeps the process alive after disconnect() if the socket never opens. The default is two
-   * seconds.
+   * How long ioredis keeps the process alive after disconnect() if the socket never opens. Its default is 2
+   * s.
    */
   disconnectTimeout: 200,
   maxLoadingRetryTime: 1_000,
 };
 
-/**
- * The pause before the next try to connect, in ms. It stays short, so that a restored Redis is found soon.
- */
+/** The pause before the next connect, in ms. It stays short, so that a restored Redis is found soon. */
 const retryStrategy = (times: number) => Math.min(50 * times, 2_000);
 
 export interface LinkOptions {
-  /** The connection's name, as `CLIENT LIST` shows it. */
+  /** As `CLIENT LIST` shows it. */
   name: string;
   prefix: string;
 }
 
 /**
- * A connection to Redis that knows whether Redis accepts its writes. It sends a test write once a second, and
- * reconnects if no answer comes: otherwise, commands could wait forever. Do not use it for blocking reads.
+ * A connection that knows whether Redis accepts its writes. It sends a test write once a second, and
+ * reconnects if no answer comes, because commands could wait forever. Do not use it for blocking reads.
  *
- * ioredis has the option `socketTimeout` for this, but its timer continues after the connection has ended,
- * and then cuts the next connection or keeps the process alive.
+ * The timer of ioredis's option `socketTimeout` continues after the connection has ended, and then cuts the
+ * next connection or keeps the process alive.
  */
 export class RedisLink {
   readonly #log: BoundedLog;
@@ -51,16 +49,16 @@ export class RedisLink {
   #isLogged = true;
   #asking: Promise<void> | undefined;
   /**
-   * How many timer ticks ago the oldest unanswered test write was sent. Undefined if no answer is awaited.
-   * The handshake of a new connection counts as a write.
+   * How many timer ticks ago the oldest unanswered test write was sent; undefined if there is none. The
+   * handshake of a new connection counts as a write.
    */
   #unanswered: number | undefined;
 
   /**
-   * Connects for requests, which must not be delayed. Commands fail immediately if Redis is away, and soon if
-   * Redis hangs.
+   * For requests, which must not be delayed. Commands fail immediately if Redis is away, and soon if Redis
+   * hangs.
    *
-   * @param options.commandTimeout a command fails after this number of milliseconds.
+   * @param options.commandTimeout in milliseconds.
    */
   static impatient(
     url: string,
@@ -78,8 +76,8 @@ export class RedisLink {
   }
 
   /**
-   * Connects for BullMQ's workers. Commands wait for Redis without limit. For blocking reads, BullMQ copies
-   * the client, and watches the copies itself.
+   * For BullMQ's workers. Commands wait for Redis without limit. BullMQ itself watches the copies that it
+   * makes for blocking reads.
    *
    * @param options.isWanted if it returns false, a lost connection is not opened again, and waiting commands
    *   fail.
@@ -127,7 +125,7 @@ export class RedisLink {
     return this.redis.status === 'ready';
   }
 
-  /** Why Redis accepts no writes now; null if it accepts them. */
+  /** Null if Redis accepts writes. */
   get trouble(): RedisTrouble | null {
     return this.#trouble;
   }
@@ -137,8 +135,8 @@ export class RedisLink {
   }
 
   /**
-   * Sends a test write immediately, without waiting for the next timer tick. Never rejects. Resolves when
-   * Redis has answered or the connection has ended.
+   * Sends a test write immediately. Never rejects. Resolves when Redis has answered or the connection has
+   * ended.
    */
   ask(): Promise<void> {
     if (!this.isConnected) return Promise.resolve();
@@ -162,8 +160,8 @@ export class RedisLink {
   }
 
   /**
-   * Sends the test write. It would change only an existing key, but this key never exists. So nothing changes
-   * and nothing is replicated. The write fails if Redis refuses writes.
+   * The test write would change only an existing key, and this key never exists. So nothing changes and
+   * nothing is replicated. The write fails if Redis refuses writes.
    */
   async #write(): Promise<void> {
     this.#unanswered ??= 0;
@@ -172,7 +170,7 @@ export class RedisLink {
       this.#unanswered = undefined;
       this.#found(null);
     } catch (error) {
-      // Only an answer ends the count of timer ticks. A refusal is an answer. A timeout is not.
+      // Only an answer ends the count of timer ticks. A refusal is an answer, a timeout is not.
       if ((error as Error).name !== 'ReplyError') return;
       this.#unanswered = undefined;
       this.#found(troubleOf(error as Error));
@@ -181,14 +179,12 @@ export class RedisLink {
 
   #beat(): void {
     if (performance.now() - this.#changedAtMs > CHANGE_LOG_MS) this.#logChange();
-    // Does nothing between two connections, because disconnect() would cancel ioredis's timer for the next
-    // connection.
+    // Between two connections, disconnect() would cancel ioredis's timer for the next connection.
     const handshake = this.redis.status === 'connect';
     if (!this.isConnected && !handshake) return;
     if (handshake) void this.#lookForLoading();
     if (this.#unanswered === undefined || ++this.#unanswered < BEATS_WITHOUT_ANSWER) {
-      // ioredis drops the answer to a command that has timed out. So only another write can show that Redis
-      // answers.
+      // ioredis drops the answer to a timed-out command, so only another write can show that Redis answers.
       return void this.ask();
     }
     this.#unanswered = undefined;
@@ -215,8 +211,8 @@ export class RedisLink {
   }
 
   /**
-   * Logs one line per change. If the bounded log leaves out the line, a later timer tick logs the state, if
-   * it still lasts.
+   * Logs one line per change. If the bounded log leaves it out, a later timer tick logs the state, if it
+   * still lasts.
    */
   #logChange(): void {
     if (this.#isLogged) return;

@@ -3,7 +3,7 @@ export interface RedisTrouble {
   words: string;
   /** True if Redis has answered with a refusal; false if it cannot be reached. */
   refused: boolean;
-  /** Whether a new connection may reach another server that works, for example after a failover. */
+  /** Whether a new connection may reach another server that works, e.g. after a failover. */
   elsewhere: boolean;
 }
 
@@ -24,10 +24,10 @@ const REFUSALS: Record<string, [words: string, elsewhere: boolean]> = {
   BUSY: ['is held up by a script', false],
 };
 
-/** Finds the error code anywhere in the text, because a script's error has the code in the middle. */
+/** A script's error has the code in the middle of the text. */
 const CODE = new RegExp(`\\b(${Object.keys(REFUSALS).join('|')})\\b`);
 
-/** The texts with which Redis, Redis Cluster and common proxies refuse the database of a URL. */
+/** How Redis, Redis Cluster and common proxies refuse the database of a URL. */
 export const NO_DATABASE = /DB index|SELECT is not allowed|invalid DB/i;
 
 export function troubleOf(error: Error): RedisTrouble {
@@ -40,12 +40,12 @@ export function troubleOf(error: Error): RedisTrouble {
   if (NO_DATABASE.test(error.message)) {
     return { words: 'has no database of the number in REDIS_URL', refused: true, elsewhere: false };
   }
-  // Only the first word is shown, because it is Redis's error code. The rest may repeat parts of the command.
+  // Only the first word is shown, Redis's error code. The rest may repeat parts of the command.
   if (error.name === 'ReplyError') {
     const words = `refuses writes (${error.message.split(' ', 1)[0]})`;
     return { words, refused: true, elsewhere: false };
   }
-  // ioredis throws this error while it reconnects. Its message describes an option of ioredis, not the fault.
+  // ioredis throws this error while it reconnects. Its message describes an option of ioredis.
   if (error.name === 'MaxRetriesPerRequestError') return LOST;
   const why = (error as NodeJS.ErrnoException).code ?? error.message;
   return { words: `cannot be reached (${why})`, refused: false, elsewhere: false };
@@ -59,7 +59,7 @@ const LOST: RedisTrouble = {
   elsewhere: false,
 };
 export const NOT_YET: RedisTrouble = { words: 'is not connected yet', refused: false, elsewhere: false };
-/** Redis may still answer reads, for example during CLIENT PAUSE WRITE. */
+/** Redis may still answer reads, e.g. during CLIENT PAUSE WRITE. */
 export const SILENT_TO_WRITES: RedisTrouble = {
   words: 'does not answer a write: it hangs, or CLIENT PAUSE holds it up',
   refused: false,

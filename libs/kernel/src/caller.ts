@@ -10,12 +10,10 @@ export type Scope = (typeof SCOPES)[number];
 
 /** The authenticated service that sent a request. */
 export interface Caller {
-  /**
-   * The caller owns the onboardings that it starts. Keys and tokens with the same name belong to one caller.
-   */
+  /** The caller owns the onboardings that it starts. Keys and tokens with the same name are one caller. */
   readonly name: string;
   readonly scopes: ReadonlySet<Scope>;
-  /** The names of the integrations that the caller may use. Null for all. */
+  /** The integrations that the caller may use; null for all. */
   readonly integrations: ReadonlySet<string> | null;
 }
 
@@ -23,15 +21,15 @@ const SCOPE_NAMES: ReadonlySet<string> = new Set(SCOPES);
 
 export const isScope = (word: string): word is Scope => SCOPE_NAMES.has(word);
 
-/** Whether a caller that uses an API key may have this name. */
+/** Whether a caller with an API key may have this name. */
 export const isKeyCallerName = (text: string): boolean => /^[a-z0-9][a-z0-9._-]{0,63}$/.test(text);
 
 /**
- * Whether a caller that uses a JWT may have this name (RFC 7519 §4.1.2): 1 to 255 printable code points,
- * which are not normalized. Control, format and private characters could falsify logs.
+ * Whether a caller with a JWT may have this name (RFC 7519 §4.1.2): 1 to 255 printable code points. Control,
+ * format and private characters could falsify logs.
  */
 export const isCallerName = (text: string): boolean =>
   /^[^\p{C}\p{Zl}\p{Zp}]{1,255}$/u.test(text) && /[^\p{Z}]/u.test(text);
 
-/** The name of the caller that uses the development key `API_KEY`. */
+/** The caller that uses the development key `API_KEY`. */
 export const DEFAULT_CALLER = 'default';

@@ -1,8 +1,8 @@
-/** The source of the time, so that a test can stop the time. SQL uses the clock of the database. */
+/** Injected, so that a test can stop the time. SQL uses the clock of the database. */
 export interface Clock {
-  /** Milliseconds since the Unix epoch, by the wall clock. */
+  /** Since the Unix epoch, by the wall clock. */
   nowMs(): number;
-  /** Milliseconds on a clock that never jumps. Only differences of two values mean anything. */
+  /** On a clock that never jumps. Only differences have a meaning. */
   monotonicMs(): number;
 }
 

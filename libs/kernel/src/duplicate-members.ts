@@ -1,8 +1,7 @@
 /**
- * Whether an object has two members with the same name. `JSON.parse` keeps the last one, but another
- * parser may keep the first one.
+ * Whether an object has two members with the same name. `JSON.parse` keeps the last one, but another parser
+ * may keep the first one.
  *
- * @param text JSON.
  * @param value the result of `JSON.parse(text)`.
  */
 export function hasDuplicateMembers(text: string, value: unknown): boolean {

@@ -3,7 +3,7 @@ interface Fault {
   remedy: string;
 }
 
-/** Faults in the shape of a request. Most of these codes come from the validator. */
+/** Most of these codes come from the validator. */
 const REQUEST_FAULTS = {
   invalid_type: {
     meaning: 'A value is missing, or does not have the JSON type that the schema requires.',
@@ -130,7 +130,6 @@ const CONTACT_FAULTS = {
   },
 } as const satisfies Record<string, Fault>;
 
-/** The checks that a passkey can fail. */
 export const PASSKEY_FAULTS = {
   client_data_malformed: {
     meaning: 'The client data is not a JSON object, or has a member twice.',
@@ -271,8 +270,8 @@ export const PASSKEY_FAULTS = {
 } as const satisfies Record<string, Fault>;
 
 /**
- * Every code that the member `errors` of a problem can contain, grouped by the code of the problem. Callers
- * switch on the code, so a code keeps its name and its meaning.
+ * The codes in the member `errors` of a problem, by the problem's code. Callers switch on a code, so it keeps
+ * its name and its meaning.
  */
 export const FAULTS_BY_PROBLEM = {
   validation_failed: REQUEST_FAULTS,
@@ -292,7 +291,7 @@ export const FAULT_CODES = Object.values(FAULTS_BY_PROBLEM).flatMap(
 export const isRequestFaultCode = (code: unknown): code is RequestFaultCode =>
   typeof code === 'string' && Object.hasOwn(REQUEST_FAULTS, code);
 
-/** One fault in a request. An RFC 6901 JSON pointer says where. */
+/** `pointer` is a JSON pointer (RFC 6901). */
 export interface FieldError {
   pointer: string;
   code: FaultCode;

@@ -1,10 +1,9 @@
-/** A member of a list: the text between two commas that are outside of quoted strings. */
+/** The text between two commas that are outside of quoted strings. */
 const MEMBER = /(?:[^,"]|"(?:[^"\\]|\\.)*"?)+/g;
 
 /**
- * Splits a list field into its members (RFC 9110 §5.6.1). A repeated field counts as one list (§5.3).
- *
- * @returns each member as written, but trimmed. Empty members are left out.
+ * Splits a list field into its trimmed members (RFC 9110 §5.6.1), without empty ones. A repeated field counts
+ * as one list (§5.3).
  */
 export function listMembers(field: string | readonly string[] | undefined): string[] {
   const value = typeof field === 'string' ? field : (field ?? []).join(',');
@@ -15,6 +14,6 @@ export function listMembers(field: string | readonly string[] | undefined): stri
 export const mediaTypes = (field: string | readonly string[] | undefined): string[] =>
   listMembers(field).map((member) => (member.split(';', 1)[0] ?? '').trim().toLowerCase());
 
-/** Whether `Content-Encoding` names no encoding (RFC 9110 §8.4.1: case has no meaning). */
+/** Whether `Content-Encoding` names no encoding. Case has no meaning (RFC 9110 §8.4.1). */
 export const isUncoded = (field: string | readonly string[] | undefined): boolean =>
   listMembers(field).every((coding) => coding.toLowerCase() === 'identity');

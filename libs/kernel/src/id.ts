@@ -4,11 +4,10 @@ import { randomUUID } from 'node:crypto';
  * Makes a UUID of version 7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, then 74 random bits. Newer ids
  * sort after older ones, so a primary key's index grows at its end.
  *
- * @param nowMs Unix time in milliseconds.
  * @returns the lowercase 36-character form.
  */
 export function uuidV7(nowMs: number): string {
-  // A random UUID (version 4) has the same form as version 7 after the digit of the version.
+  // After the digit of the version, version 4 (random) has the form of version 7.
   return `${timePrefix(nowMs)}-7${randomUUID().slice(15)}`;
 }
 
@@ -22,19 +21,19 @@ function timePrefix(ms: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8)}`;
 }
 
-/** @returns the time at which a UUID of version 7 was made, in Unix milliseconds. */
+/** @returns Unix milliseconds. */
 export function timeOfUuidV7(id: string): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
 
-/** @returns the lowest UUIDv7 of a millisecond. All ids of earlier milliseconds sort before it. */
+/** All ids of earlier milliseconds sort before it. */
 export function lowestUuidV7(ms: number): string {
   return `${timePrefix(ms)}-7000-8000-000000000000`;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** Whether the text has the form of a UUID, of any version, in upper or lower case (RFC 9562 §4). */
+/** Any version, in upper or lower case (RFC 9562 §4). */
 export function isUuid(text: string): boolean {
   return UUID.test(text);
 }

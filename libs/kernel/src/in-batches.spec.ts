@@ -47,7 +47,7 @@ describe('inBatchesWithRests', () => {
     });
     const restMs = beganAt.slice(1).map((at, n) => Number(at - beganAt[n]!) / 1e6);
     expect(restMs).toHaveLength(2);
-    // A timer may fire a millisecond early. On a busy machine it may fire late.
+    // A timer may fire a millisecond early, or late on a busy machine.
     expect(restMs[0]).toBeGreaterThan(59);
     expect(restMs[0]).toBeLessThan(30_000);
     expect(restMs[1]).toBeGreaterThan(119);

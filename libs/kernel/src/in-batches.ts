@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 /**
  * Works in batches until a batch has fewer items than its size.
  *
- * @param work works on a batch of at most `limit` items, and returns the number of items.
+ * @param work works on at most `limit` items, and returns their number.
  * @returns the number of items in all batches.
  */
 export async function inBatches(size: number, work: (limit: number) => Promise<number>): Promise<number> {
@@ -14,15 +14,10 @@ export async function inBatches(size: number, work: (limit: number) => Promise<n
   }
 }
 
-/** How long the rest after a batch is, as a multiple of the duration of the batch. */
+/** The rest after a batch, as a multiple of the batch's duration. */
 const REST = 3;
 
-/**
- * Works as {@link inBatches} does, but rests after each batch, so that background work leaves most of
- * PostgreSQL to the callers.
- *
- * @param stop if it is aborted, no further batch begins.
- */
+/** Rests after each batch, so that background work leaves most of PostgreSQL to the callers. */
 export async function inBatchesWithRests(
   size: number,
   work: (limit: number) => Promise<number>,

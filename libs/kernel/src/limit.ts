@@ -1,4 +1,4 @@
-/** The limits that a request can exceed, by their names in the metric of refused requests. */
+/** The names of the limits in the metric of refused requests. */
 export const LIMITS = [
   // per minute: the requests of a caller, and the commands of a caller about one subject
   'caller',

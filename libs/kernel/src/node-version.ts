@@ -1,8 +1,8 @@
 const NEEDED = 24;
 
 /**
- * Ends the process with a clear message if its Node.js is too old. Without this check, an import
- * would fail with an unclear error.
+ * Ends the process with a clear message if its Node.js is too old. Otherwise, an import would fail with an
+ * unclear error.
  *
  * @param version as in `process.versions.node`.
  */

@@ -1,7 +1,7 @@
 import type { FieldError } from './fault.js';
 import type { Limit } from './limit.js';
 
-/** Members that some problems have in addition to the standard members (RFC 9457 §3.2). */
+/** Members in addition to the standard ones (RFC 9457 §3.2). */
 export type ProblemMember =
   | 'attemptsLeft'
   | 'checks'
@@ -14,7 +14,7 @@ export type ProblemMember =
 
 interface ProblemType {
   status: number;
-  /** The HTTP status if the reason lasts longer than usual, e.g. for a whole day. */
+  /** The HTTP status if the reason lasts longer than usual, e.g. a whole day. */
   alsoStatus?: number;
   title: string;
   cause: string;
@@ -25,10 +25,7 @@ interface ProblemType {
 const OF_STATE = ['state', 'nextAction'] as const;
 const OF_STEP = ['attemptsLeft', 'onboardingId', 'state', 'nextAction', 'errors'] as const;
 
-/**
- * Every error code that callers can get. Callers switch on the code, so a code keeps its name and its
- * meaning.
- */
+/** Every error code that callers can get. Callers switch on a code, so it keeps its name and its meaning. */
 export const PROBLEMS = {
   validation_failed: {
     status: 400,
@@ -246,7 +243,7 @@ export type ProblemCode = keyof typeof PROBLEMS;
 
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as ProblemCode[];
 
-/** @returns a problem's `type`: the link to its entry in the service's list of errors (RFC 9457 §3.1.1). */
+/** @returns the link to the problem's entry in the service's list of errors (RFC 9457 §3.1.1). */
 export const problemType = (code: ProblemCode): string => `/docs/errors#${code}`;
 
 export const statusesOf = (code: ProblemCode): number[] => {
@@ -254,7 +251,6 @@ export const statusesOf = (code: ProblemCode): number[] => {
   return alsoStatus === undefined ? [status] : [status, alsoStatus];
 };
 
-/** @returns the members that problems of a code may have besides the standard ones. */
 export const membersOf = (code: ProblemCode): readonly ProblemMember[] =>
   (PROBLEMS[code] as ProblemType).members ?? [];
 
@@ -266,17 +262,16 @@ export interface ProblemOptions {
   retryable?: boolean;
   /** Whole seconds, sent as `Retry-After`. */
   retryAfterS?: number;
-  /** The limit that was exceeded, for the `RateLimit` headers of a 429. */
+  /** For the `RateLimit` headers of a 429. */
   rateLimit?: { policy: string; quota: number; windowS: number };
-  /** The limit that was exceeded, for the metrics. */
+  /** For the metrics. */
   limit?: Limit;
   errors?: FieldError[];
-  /** Extension members of the problem (RFC 9457 §3.2), e.g. `attemptsLeft`. */
   extensions?: Partial<Record<ProblemMember, unknown>>;
   cause?: unknown;
 }
 
-/** An error that the caller can react to. The problem filter turns it into the answer. */
+/** An error that the caller can react to. The problem filter answers with it. */
 export class ProblemError extends Error {
   readonly code: ProblemCode;
   readonly status: number;

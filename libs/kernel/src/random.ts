@@ -1,6 +1,6 @@
-/** The source of random numbers for retry waits. It is injected, so that a test can choose the numbers. */
+/** Random numbers for retry waits. Injected, so that a test can choose them. */
 export interface Random {
-  /** A number in [0, 1). */
+  /** In [0, 1). */
   next(): number;
 }
 

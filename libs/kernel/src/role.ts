@@ -1,4 +1,4 @@
-/** The roles on the console. Each role includes the rights of the roles before it. */
+/** The roles on the console. Each has the rights of the roles before it. */
 export const ROLES = ['viewer', 'operator', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 

@@ -5,7 +5,7 @@ const MASK = '[secret]';
 
 /**
  * A value that templates, JSON, `console.log` and logs show as `[secret]`. Only {@link Secret.reveal} returns
- * the value, so a search for `reveal` finds all code that reads secrets.
+ * it, so a search for `reveal` finds all code that reads secrets.
  */
 export class Secret {
   readonly #value: string;
@@ -31,10 +31,7 @@ export class Secret {
   }
 }
 
-/**
- * Compares two strings in constant time. It hashes both strings first, because `timingSafeEqual` refuses
- * inputs of different length.
- */
+/** Hashes both strings first, because `timingSafeEqual` refuses inputs of different length. */
 export function equalInConstantTime(a: string, b: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(a), digest(b));

@@ -5,7 +5,7 @@ import { CONFIG, KeyedHash, type ConsoleConfig } from '#libs/platform';
 /** Unicode form NFKC, so that all keyboards produce the same password (NIST SP 800-63B §3.1.1.2). */
 const canonical = (password: string) => password.normalize('NFKC');
 
-/** The emergency login with `OPS_PASSWORD`, for times when the identity provider is down. */
+/** The login with `OPS_PASSWORD`, for times when the identity provider is down. */
 @Injectable()
 export class EmergencyAccount {
   readonly isOn: boolean;

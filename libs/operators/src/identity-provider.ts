@@ -28,7 +28,7 @@ export const CALLBACK_PATH = '/login/callback';
 
 type Claims = Record<string, unknown>;
 
-/** The operators' identity provider. Logins use OpenID Connect: the authorization code flow with PKCE. */
+/** The operators' identity provider (OpenID Connect, authorization code flow with PKCE). */
 @Injectable()
 export class IdentityProvider {
   readonly #logger = new Log('IdentityProvider');
@@ -40,7 +40,7 @@ export class IdentityProvider {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** The provider's host, for the login page. Null if no provider is configured. */
+  /** Null if no provider is configured. */
   get host(): string | null {
     return this.config.OIDC_ISSUER === undefined ? null : new URL(this.config.OIDC_ISSUER).host;
   }
@@ -60,8 +60,7 @@ export class IdentityProvider {
   }
 
   /**
-   * Exchanges the code for an ID token. Checks the issuer of the answer (RFC 9207), the state, the nonce and
-   * the ID token.
+   * Checks the issuer of the answer (RFC 9207), the state, the nonce and the ID token.
    *
    * @throws ProblemError `unauthenticated` if the answer is not valid, `forbidden` if the operator has no
    *   role, `not_ready` if the provider does not answer.
@@ -81,7 +80,7 @@ export class IdentityProvider {
     return this.#identityOf(claims);
   }
 
-  /** @returns the URL of the provider's logout page. Null if the provider has none, or does not answer. */
+  /** @returns null if the provider has no logout page, or does not answer. */
   async logoutUrl(): Promise<string | null> {
     try {
       const configuration = await this.#configuration();
@@ -116,7 +115,7 @@ export class IdentityProvider {
     return new URL(path, consoleUrl(this.config));
   }
 
-  /** Reads the provider's metadata at the first login, because the provider may be down at boot. */
+  /** Reads the metadata at the first login, because the provider may be down at boot. */
   async #configuration(): Promise<Configuration> {
     const known = this.#known;
     if (known && this.clock.monotonicMs() - known.sinceMs < METADATA_LIFE_MS) return known.configuration;
@@ -141,16 +140,13 @@ export class IdentityProvider {
     const issuer = new URL(OIDC_ISSUER);
     const plain = issuer.protocol === 'http:' ? [allowInsecureRequests] : [];
     return discovery(issuer, OIDC_CLIENT_ID, undefined, clientAuth(OIDC_CLIENT_SECRET?.reveal()), {
-      // Without these checks, openid-client relies on TLS and does not verify the signature of the ID token.
+      // Otherwise, openid-client does not verify the signature of the ID token, but relies on TLS.
       execute: [...plain, enableNonRepudiationChecks],
       timeout: TIMEOUT_S,
     });
   }
 
-  /**
-   * Error details contain no text from the provider's answer, because an attacker can write this text into
-   * the URL.
-   */
+  /** Error details contain no text of the provider's answer: an attacker can write this text into the URL. */
   async #orProblem<T>(act: () => Promise<T>): Promise<T> {
     try {
       return await act();
@@ -171,10 +167,7 @@ export class IdentityProvider {
   }
 }
 
-/**
- * Sends the client secret by HTTP Basic, which is the standard's default. If the provider does not accept
- * Basic, sends the secret in the request's body.
- */
+/** Sends the client secret by HTTP Basic, the standard's default, or in the body if Basic is not accepted. */
 function clientAuth(secret: string | undefined): ClientAuth {
   if (secret === undefined) return None();
   const [basic, post] = [ClientSecretBasic(secret), ClientSecretPost(secret)];
@@ -189,10 +182,7 @@ function oauthErrorOf(error: unknown): string | undefined {
   return isOAuthError && /^[a-z_]{1,64}$/.test(error.error) ? error.error : undefined;
 }
 
-/**
- * Whether the provider gave no usable answer. If no connection opens, `fetch` throws a TypeError.
- * openid-client has codes for all other failures.
- */
+/** `fetch` throws a TypeError if no connection opens; openid-client has codes for all other failures. */
 function isAway(error: unknown): boolean {
   if (error instanceof ClientError) {
     return ['OAUTH_TIMEOUT', 'OAUTH_ABORT', 'OAUTH_RESPONSE_IS_NOT_CONFORM'].includes(error.code ?? '');

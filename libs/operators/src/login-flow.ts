@@ -4,15 +4,14 @@ import type { KeyedHash } from '#libs/platform';
 
 const FLOW_LIFE_MS = 10 * 60_000;
 /**
- * The highest length of the path to which a login returns the operator, in base64url characters. If the path
- * is longer, the login leads to the first page.
+ * The most base64url characters of the path that a login returns to. A longer path leads to the first page.
  */
 const LONGEST_NEXT = 1_024;
 const FLOW = new RegExp(`^[\\w-]{22}\\.(\\d{13})\\.([\\w-]{0,${LONGEST_NEXT}})$`);
 
 /** The values that bind a login at the identity provider to one browser. */
 export interface LoginFlow {
-  /** The value of the browser's cookie. */
+  /** The browser's cookie. */
   flow: string;
   state: string;
   nonce: string;
@@ -23,8 +22,8 @@ export interface LoginFlow {
 }
 
 /**
- * Makes the values of a new login. State, nonce and verifier are keyed hashes of the cookie. Therefore the
- * cookie contains no secret, and a state that matches the cookie proves that the console wrote the cookie.
+ * State, nonce and verifier are keyed hashes of the cookie. Therefore the cookie contains no secret, and a
+ * matching state proves that the console wrote the cookie.
  */
 export function beginFlow(hash: KeyedHash, next: string, nowMs: number): LoginFlow {
   const seed = randomBytes(16).toString('base64url');

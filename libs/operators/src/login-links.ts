@@ -6,7 +6,6 @@ import { KeyedHash } from '#libs/platform';
 import { cleanName, type Operator } from './operator.js';
 import { MAKE_LINK, USE_LINK } from './statements.js';
 
-/** A link may be valid for at most this time. */
 export const LINK_LIFE_MS = 15 * 60_000;
 
 export interface NewLink {
@@ -15,10 +14,7 @@ export interface NewLink {
   lifeMs?: number;
 }
 
-/**
- * One-time login links. Only the command line on the host makes links. The table stores a hash of each
- * link's token, never the token itself.
- */
+/** Only the command line on the host makes links. */
 @Injectable()
 export class LoginLinks {
   constructor(
@@ -27,7 +23,7 @@ export class LoginLinks {
   ) {}
 
   /**
-   * @returns the token, and the operator's name as the audit will show it. {@link loginLink} makes the URL.
+   * @returns the token, and the operator's name as the audit shows it.
    * @throws ProblemError `validation_failed` if the name has no visible character.
    */
   async make({ role, lifeMs = LINK_LIFE_MS, ...given }: NewLink): Promise<{ token: string; name: string }> {
@@ -39,10 +35,10 @@ export class LoginLinks {
     return made;
   }
 
-  /** Uses up a link. @returns null if the link is unknown, used or expired. */
+  /** @returns null if the link is unknown, used or expired. */
   async use(token: string): Promise<Operator | null> {
     const [link] = await this.statements.run<{ name: string; role: Role }>(USE_LINK, [this.#hashOf(token)]);
-    // Two links with the same name may belong to two persons, so each login gets its own identity.
+    // Random, because two links with the same name may belong to two persons.
     return link ? { ...link, how: 'link', identity: `${link.name}:${randomBytes(8).toString('hex')}` } : null;
   }
 
@@ -51,6 +47,6 @@ export class LoginLinks {
   }
 }
 
-/** The URL of a link. Its page has a button, so that a preview of the URL does not use up the link. */
+/** The page of this URL has a button, so that a preview of the URL does not use up the link. */
 export const loginLink = (consoleOrigin: string, token: string) =>
   `${consoleOrigin}/login/link?token=${token}`;

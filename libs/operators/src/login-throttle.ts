@@ -10,12 +10,9 @@ import { Queues } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { CONFIG, KeyedHash, type ConsoleConfig } from '#libs/platform';
 
-/** A login waits at most this long for Redis. Then the process uses its own count. */
+/** If Redis takes longer, the process uses its own count. */
 const REDIS_TIMEOUT_MS = 150;
-/**
- * All networks together have this many times the limit of one network. Therefore one network alone cannot
- * lock out the others.
- */
+/** All networks together have this many times one network's limit, so that one cannot lock out the others. */
 const NETWORKS = 10;
 
 const ALL = 'all';
@@ -23,9 +20,8 @@ const ALL = 'all';
 type Limiter = Pick<RLWrapperTimeouts, 'consume' | 'reward'>;
 
 /**
- * Limits wrong emergency passwords. All processes share a count for each network, and one for all networks. A
- * try is counted before the password is checked, so that parallel tries count too. A successful login removes
- * its try from the counts.
+ * Limits wrong emergency passwords, for each network and for all networks together. A try is counted before
+ * the password is checked, so that parallel tries count too.
  */
 @Injectable()
 export class LoginThrottle {
@@ -46,7 +42,6 @@ export class LoginThrottle {
         timeoutMs: REDIS_TIMEOUT_MS,
         insuranceLimiter: own,
       });
-      // If Redis refuses writes, the process sends it no command, and uses its own count.
       return () => (this.queues.isReady() ? shared : own);
     };
     this.#perNetwork = limiter('network', OPS_LOGIN_TRIES);
@@ -55,13 +50,12 @@ export class LoginThrottle {
 
   /** Counts a try. @throws ProblemError `rate_limited`, with the seconds until the next try is allowed. */
   async take(address: string): Promise<void> {
-    // The network's own limit is checked first, so that a network above its limit does not use up the tries
-    // of all networks.
+    // A network above its own limit must not use up the tries of all networks.
     await consumed(this.#perNetwork(), this.#keyOf(address));
     await consumed(this.#together(), ALL);
   }
 
-  /** Removes the try of a successful login. All failed tries stay counted. */
+  /** For a successful login. */
   async giveBack(address: string): Promise<void> {
     await Promise.allSettled([this.#perNetwork().reward(this.#keyOf(address)), this.#together().reward(ALL)]);
   }

@@ -3,11 +3,11 @@ import { Audit } from '#libs/callers';
 import { CLOCK, type Clock } from '#libs/kernel';
 import { Log } from '#libs/platform';
 
-/** What an operator has done in the console. It contains no password, no token and no request body. */
+/** Contains no password, token or request body. */
 export interface AuditEntry {
   action: string;
   operator: string | null;
-  /** The object of the action, for example a queue or a job. Null if there is none. */
+  /** For example a queue or a job. */
   target: string | null;
   outcome: 'done' | 'refused' | 'failed';
   address: string;
@@ -18,7 +18,7 @@ export interface AuditEntry {
 
 const REFUSALS_PER_MINUTE = 60;
 
-/** Records what operators do, in the log and in the table `audit_events`. */
+/** Writes to the log and to the table `audit_events`. */
 @Injectable()
 export class OperatorAudit {
   readonly #logger = new Log('OperatorAudit');
@@ -31,8 +31,8 @@ export class OperatorAudit {
   ) {}
 
   /**
-   * Anyone can cause refusals. Therefore only some refusals per minute are recorded, and a log line counts
-   * the others. Entries with an operator's name are always written, because they require a session.
+   * Entries without an operator's name are limited per minute, because anyone can cause them. A log line
+   * counts the entries over the limit.
    */
   record(entry: AuditEntry): void {
     const minute = Math.floor(this.clock.monotonicMs() / 60_000);
@@ -53,10 +53,7 @@ export class OperatorAudit {
     void this.#keep(entry);
   }
 
-  /**
-   * Stores an entry. A failure is only logged, because the console must work without PostgreSQL, and the log
-   * already has the entry.
-   */
+  /** A failure is only logged: the console must work without PostgreSQL, and the log has the entry. */
   async #keep({ action, operator, target, outcome, address, traceId, data }: AuditEntry): Promise<void> {
     const actor = operator === null ? 'nobody' : `operator:${operator}`;
     const event = {

@@ -18,14 +18,13 @@ export interface LoginTry {
   traceId: string;
 }
 
-/** The ways to log in that are configured. One-time links always work. */
+/** One-time links always work. */
 export interface LoginWays {
-  /** The identity provider's host; null if no provider is configured. */
+  /** The identity provider's host; null if none is configured. */
   provider: string | null;
   emergency: boolean;
 }
 
-/** Logs operators in to the console. Each login starts a new session with a new token. */
 @Injectable()
 export class OperatorLogin {
   readonly #emergencies;
@@ -50,9 +49,7 @@ export class OperatorLogin {
   }
 
   /**
-   * Begins a login at the identity provider.
-   *
-   * @returns the provider's URL to open, and the value of a cookie for this browser.
+   * @returns the identity provider's URL to open, and the value of a cookie for this browser.
    * @throws ProblemError `not_ready` if the provider does not answer.
    */
   async begin(next: string): Promise<{ url: string; flow: string }> {
@@ -61,8 +58,6 @@ export class OperatorLogin {
   }
 
   /**
-   * Finishes a login at the identity provider.
-   *
    * @param answer the query of the callback URL.
    * @param cookie the value from {@link begin}, which works only once.
    * @throws ProblemError `unauthenticated`, `forbidden` (no role) or `not_ready`.
@@ -83,15 +78,14 @@ export class OperatorLogin {
   }
 
   /**
-   * @param typed the name that the operator typed. The audit shows it as `emergency:<name>`.
+   * @param typed the audit shows its name as `emergency:<name>`.
    * @throws ProblemError `unauthenticated`, `rate_limited`, or `validation_failed` if the name is empty.
    */
   async emergency(typed: { name: string; password: string }, by: LoginTry): Promise<Login> {
     const name = cleanName(typed.name);
     if (name === '') throw new ProblemError('validation_failed', { detail: 'Type your own name.' });
     return this.#logIn('emergency', by, async () => {
-      // Only this way to log in has a limit, because only a password can be guessed. A limit on the other
-      // ways would let strangers block them.
+      // Only passwords can be guessed. A limit on the other ways to log in would let strangers block them.
       await this.throttle.take(by.address);
       if (!this.account.isPassword(typed.password)) {
         throw new ProblemError('unauthenticated', { detail: 'The password is wrong.' });
@@ -133,8 +127,7 @@ export class OperatorLogin {
       this.audit.record({ ...entry, operator: name, outcome: count('done'), data: { role, identity } });
       return { operator, token };
     } catch (error) {
-      // A failed login is recorded without a name, because the name is not proven, and may be a password in
-      // the wrong field.
+      // A failed login is recorded without the typed name, which may be a password in the wrong field.
       const outcome = count(error instanceof ProblemError ? 'refused' : 'failed');
       this.audit.record({ ...entry, operator: null, outcome });
       throw error;

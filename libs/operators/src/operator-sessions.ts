@@ -6,16 +6,13 @@ import { EmergencyAccount } from './emergency-account.js';
 import type { Operator, OperatorSession } from './operator.js';
 import { BEGIN_SESSION, END_OTHER_SESSIONS, END_SESSION, FIND_SESSION, LIST_SESSIONS } from './statements.js';
 
-/** The size of a session token in bytes. OWASP ASVS 5.0 §7.2.3 requires at least 128 bits. */
+/** OWASP ASVS 5.0 §7.2.3 requires at least 128 bits. */
 const TOKEN_BYTES = 32;
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
-/**
- * The time of a session's last use is written at most this often within `OPS_SESSION_IDLE_MS`, because a page
- * causes many requests.
- */
+/** Limits how often the time of a session's last use is written, because a page causes many requests. */
 const WRITES_PER_LIFE = 30;
 
-/** Sessions of the console. Only the browser has a session's token. The table stores a keyed hash of it. */
+/** The table stores only a keyed hash of a session's token. */
 @Injectable()
 export class OperatorSessions {
   constructor(
@@ -25,7 +22,7 @@ export class OperatorSessions {
     @Inject(CONFIG) private readonly config: ConsoleConfig,
   ) {}
 
-  /** @returns the token of the new session, in base64url. */
+  /** @returns the token of the new session. */
   async begin({ how, identity, name, role }: Operator, address: string): Promise<string> {
     const token = randomBytes(TOKEN_BYTES).toString('base64url');
     const mark = how === 'emergency' ? this.emergency.mark : null;
@@ -36,12 +33,10 @@ export class OperatorSessions {
   }
 
   /**
-   * Finds the operator of a session.
-   *
    * @param inUse whether a person caused the request. Requests that a page sends by itself do not extend the
    *   session.
-   * @returns null if the session is unknown, has expired or was idle for too long, or if `OPS_PASSWORD` has
-   *   changed since an emergency login.
+   * @returns null if the session is unknown, expired or idle for too long, or if `OPS_PASSWORD` has changed
+   *   since an emergency login.
    */
   async find(token: string, inUse: boolean): Promise<Operator | null> {
     if (!TOKEN.test(token)) return null;
@@ -58,17 +53,17 @@ export class OperatorSessions {
   /**
    * Lists the live sessions of the operator with this token, the last used first.
    *
-   * @param ofAll whether to list the sessions of all operators. Only an admin may see them.
+   * @param ofAll lists the sessions of all operators, which only an admin may see.
    */
   list(token: string, ofAll = false): Promise<OperatorSession[]> {
     return this.statements.run<OperatorSession>(LIST_SESSIONS, [...this.#live(), this.#hashOf(token), ofAll]);
   }
 
   /**
-   * Ends sessions, but never the session with this token.
+   * Never ends the session with this token.
    *
-   * @param id the id of one session from {@link list}, or null for all sessions.
-   * @param ofAll whether to end sessions of other operators too. Only an admin may do this.
+   * @param id an id from {@link list}, or null for all sessions.
+   * @param ofAll also ends sessions of other operators, which only an admin may do.
    * @returns the name of the operator for each ended session.
    */
   async endOthers(token: string, id: string | null, ofAll = false): Promise<string[]> {

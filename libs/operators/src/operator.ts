@@ -3,16 +3,13 @@ import type { Role } from '#libs/kernel';
 export type LoginWay = 'oidc' | 'emergency' | 'link';
 
 export interface Operator {
-  /**
-   * The name in the audit. It begins with `emergency:` after an emergency login, and with `link:` after a
-   * login by link.
-   */
+  /** The name in the audit: `emergency:…` after an emergency login, `link:…` after a login by link. */
   readonly name: string;
   readonly role: Role;
   readonly how: LoginWay;
   /**
-   * Identifies the person, because two persons may have the same name. For OpenID Connect, it consists of the
-   * issuer and `sub`.
+   * Identifies the person, because two persons may have the same name: for OpenID Connect, the issuer and
+   * `sub`.
    */
   readonly identity: string;
 }
@@ -34,9 +31,8 @@ export interface OperatorSession extends Operator {
 const LONGEST_NAME = 64;
 
 /**
- * Cleans a person's name for the audit. Removes invisible characters and direction characters, which could
- * make the name look like another one. Removes colons, because only the console may write `emergency:` and
- * `link:`.
+ * Removes invisible and direction characters, which could make the name look like another one, and colons,
+ * because only the console may write `emergency:` and `link:`.
  */
 export const cleanName = (text: string): string =>
   [

@@ -1,6 +1,6 @@
 import type { PreparedStatement } from '#libs/database';
 
-/** The current time in statements that scan many rows. In a subquery, PostgreSQL evaluates it only once. */
+/** In a subquery, PostgreSQL evaluates the time only once, not for each row. */
 const NOW = '(SELECT clock_timestamp())';
 const ms = (parameter: string) => `${parameter}::float8 * interval '1 millisecond'`;
 
@@ -15,10 +15,7 @@ export const BEGIN_SESSION: PreparedStatement = {
     VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + ${ms('$8')})`,
 };
 
-/**
- * The condition for a live session. $1: the idle time. $2: the keyed hash of the current emergency password;
- * null if there is none, and then no emergency session is live.
- */
+/** $1: the idle time. $2: the keyed hash of the emergency password; if null, no emergency session is live. */
 const LIVE = `expires_at > ${NOW} AND last_seen_at > ${NOW} - ${ms('$1')}
   AND (how <> 'emergency' OR emergency_mark = $2::bytea)`;
 
@@ -42,7 +39,7 @@ export const END_SESSION: PreparedStatement = {
   text: `DELETE FROM operator_sessions WHERE token_hash = $1`,
 };
 
-/** The condition that a session belongs to the same person as the session with this token. */
+/** The session belongs to the same person as the session with this token. */
 const own = (token: string) =>
   `(how, identity) = (SELECT how, identity FROM operator_sessions WHERE token_hash = ${token})`;
 

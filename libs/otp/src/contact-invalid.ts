@@ -1,8 +1,8 @@
 import type { Row, Explanation } from '#libs/onboarding';
 
 /**
- * @returns the result for a contact (an e-mail address or a phone number) that the provider refuses. If the
- *   request names no contact, the provider has used the contact in its own records.
+ * @returns the result for a contact that the provider refuses. If the request names no contact, the provider
+ *   has used the contact in its own records.
  */
 export function contactInvalid({ sealedContact }: Row): Explanation {
   const detail = 'The provider cannot send a code to the contact.';

@@ -39,7 +39,7 @@ const aSubject = (): SubjectRef => ({ integration: 'byzantine', subjectKey: rand
 const rowOf = ({ integration, subjectKey }: SubjectRef, columns: Record<string, unknown> = {}) =>
   anOnboarding(dataSource, { integration, subject_key: subjectKey, ...columns });
 
-/** The conditions of each write in this file. They allow any caller, integration and version. */
+/** Conditions that allow any caller, integration and version. */
 const given = (id: string) => ({
   id,
   by: { caller: null, integrations: null },
@@ -54,7 +54,7 @@ async function charge(subject: SubjectRef): Promise<boolean> {
   return (await store.claimSend(given(id), { states: ['otp_needed'], events: [] })) !== null;
 }
 
-/** @returns the row after a verification has begun; null if it was refused. */
+/** @returns null if the verification was refused. */
 const claimTry = async (subject: SubjectRef) =>
   store.claimVerify(given(await rowOf(subject, { otp_sent_at: inMs(-HOUR) })), Buffer.from('sealed'), null);
 const chargeTry = async (subject: SubjectRef) => (await claimTry(subject)) !== null;
@@ -64,10 +64,6 @@ const IN_STEP = {
   'verify-otp': { state: 'otp_submitted', step: 'verify-otp', otp_sent_at: inMs(-HOUR) },
 } as const;
 
-/**
- * Writes the end of an attempt, and gives back the counted send or try.
- * @returns the row after this write.
- */
 async function settle(
   subject: SubjectRef,
   step: keyof typeof IN_STEP,
@@ -81,7 +77,7 @@ async function settle(
   return store.settle(step, seen!, { patch, events: [], refund }, seen!.now);
 }
 
-/** @returns the id of the started onboarding; null if the start was refused. */
+/** @returns null if the start was refused. */
 async function start({ integration, subjectKey }: SubjectRef): Promise<string | null> {
   const id = uuidV7(Date.now());
   const started = {
@@ -161,7 +157,7 @@ describe('a subject’s budget of sends and wrong codes', () => {
     const subject = aSubject();
     const charged = await Promise.all(Array.from({ length: 20 }, () => chargeTry(subject)));
     expect(charged.filter(Boolean)).toHaveLength(LIMITS.wrong);
-    // Once the tries of a day are used up, no more codes are sent either.
+    // Without tries, no more codes are sent either.
     expect(await charge(subject)).toBe(false);
   });
 
@@ -304,7 +300,7 @@ describe('the instant when another code may be sent', () => {
             const subject = aSubject();
             await used(subject, sends, wrong);
             const changed = await change(subject);
-            // If the day's limit is used up, the try is refused, and no row is written.
+            // The day's limit of wrong codes refused the try.
             if (!changed) return;
             const waitMs = changed.otpResendAt!.getTime() - changed.now.getTime();
             if (waitMs > 5_000) {

@@ -12,7 +12,6 @@ import { CONFIG, type Config } from '#libs/platform';
 
 const DAY_MS = 86_400_000;
 
-/** Reads the sends and wrong codes that count for a subject. Locks nothing. */
 const USAGE = statement(
   'budget_usage',
   `SELECT coalesce(b.sends, '{}') AS sends, coalesce(b.wrong_codes, '{}') AS "wrongCodes",
@@ -28,8 +27,7 @@ interface Usage {
 }
 
 /**
- * A refused command. `waitMs`: how long it must wait for other reasons than the budget. `row`: its
- * onboarding, if there is one.
+ * `waitMs`: how long the command must wait for other reasons than the budget. `row`: its onboarding, if any.
  */
 interface Refused {
   waitMs: number;
@@ -37,10 +35,8 @@ interface Refused {
 }
 
 /**
- * Limits how many codes a subject gets, and how many wrong codes it may type. One row per integration and
- * subject has the times of the latest sends and wrong codes, but no more than the limits need. The statements
- * that begin an attempt also write this row, so concurrent requests cannot exceed the limits. If such a
- * statement refuses an attempt, this class explains why.
+ * Limits how many codes a subject gets, and how many wrong codes it may type. The statements that begin an
+ * attempt check and write the budget, so concurrent requests cannot exceed it. This class explains refusals.
  */
 @Injectable()
 export class OtpBudget implements OnModuleInit {
@@ -55,8 +51,7 @@ export class OtpBudget implements OnModuleInit {
   }
 
   /**
-   * @throws ProblemError if no more codes may be sent now. After the time in its `Retry-After`, a code may be
-   *   sent.
+   * @throws ProblemError if no more codes may be sent now. Its `Retry-After` covers all limits and `waitMs`.
    */
   async mustHaveSend(subject: SubjectRef, { waitMs: othersMs, row }: Refused): Promise<void> {
     const usage = await this.#usage(subject);
@@ -113,10 +108,8 @@ export class OtpBudget implements OnModuleInit {
 }
 
 /**
- * Looks only at the `limit`th entry from the end, as the SQL in store/budget.ts does. So the two agree even
- * if PostgreSQL's clock was set back.
- *
- * @returns the milliseconds until fewer than `limit` instants lie within the window; 0 if this is so now.
+ * Looks only at the `limit`th entry from the end, as the SQL in store/budget.ts does. Therefore the two agree
+ * even if PostgreSQL's clock was set back.
  */
 function freeInMs(instants: Date[], now: Date, windowMs: number, limit: number): number {
   const blocking = instants.at(-limit);

@@ -28,7 +28,6 @@ export interface Start {
   externalRef?: string | undefined;
   metadata?: Record<string, unknown> | undefined;
   supersede?: boolean | undefined;
-  /** Options of the code, if the provider has any. */
   otp?: unknown;
 }
 
@@ -41,7 +40,6 @@ export interface Resend {
 /** How often a start is tried if the subject's live onboarding changes or ends during each try. */
 const TRIES = 5;
 
-/** Steps 1 and 2: sends a code, sends it again, verifies it. */
 @Injectable()
 export class OtpService {
   constructor(
@@ -60,11 +58,7 @@ export class OtpService {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /**
-   * Reads the subject of a start, and writes nothing.
-   *
-   * @throws ProblemError `validation_failed` as {@link start} would.
-   */
+  /** @throws ProblemError `validation_failed` as {@link start} would. */
   subjectOf(start: Pick<Start, 'integration' | 'subject'>): SubjectRef {
     const integration = this.#integration(start.integration);
     const parsed = integration.provider.parseSubject(start.subject);
@@ -72,8 +66,6 @@ export class OtpService {
   }
 
   /**
-   * Starts an onboarding, and sends the first code.
-   *
    * @throws ProblemError `onboarding_live` if the subject already has a live onboarding and `supersede` is
    *   not set.
    */
@@ -99,8 +91,8 @@ export class OtpService {
         sealedRequests: Object.keys(once).length > 0 ? sealRequests(sealer, id, once) : null,
         fingerprint: this.fingerprint.compute(id, ref.subjectKey),
       };
-      // One statement writes the start and cancels the live onboarding. If the idempotency key or a budget
-      // forbids the start, the live onboarding stays.
+      // One statement starts and supersedes, so that the live onboarding stays if the idempotency key or a
+      // budget forbids the start.
       const earlier = inTheWay;
       const claimed = await this.claims.claim(id, ref, (claim) =>
         this.store.start(started, claim, terms.key, earlier),
@@ -109,8 +101,8 @@ export class OtpService {
         this.dataKeys.handOver({ id, ...dataKey }, claimed.row);
         return this.outcome.runAndWait(claimed, terms);
       }
-      // A live onboarding is reported before a used-up budget, because a caller that lost the answer to its
-      // start must learn the id of its onboarding.
+      // A live onboarding is reported before a used-up budget: a caller that lost the answer to its start
+      // needs the id.
       inTheWay = await this.#inTheWay(ref, start.supersede ?? false, terms.caller);
       await this.steps.get('init-otp').mustHaveRoom?.(ref);
     }
@@ -129,15 +121,12 @@ export class OtpService {
     return this.#resend(id, resend, terms);
   }
 
-  /**
-   * Resends as {@link resend} does, for an operator who does not own the onboarding. The timeline names the
-   * operator.
-   */
+  /** Resends for an operator who does not own the onboarding. The timeline names the operator. */
   resendAsOperator(id: string, reason: string, terms: Terms): Promise<Row> {
     return this.#resend(id, { reason }, terms, terms.caller.name);
   }
 
-  /** @param operator the name of the operator who asks for the resend. Undefined if the owner asks. */
+  /** @param operator undefined if the onboarding's own caller asks. */
   async #resend(id: string, { reason, otp }: Resend, terms: Terms, operator?: string): Promise<Row> {
     const asked: Asked = {
       signal: 'otp_resend_asked',
@@ -171,10 +160,6 @@ export class OtpService {
     return this.outcome.runAndWait(claimed, terms);
   }
 
-  /**
-   * Seals the options that apply only to the next code. Refuses options that apply to all codes, because
-   * they were set when the onboarding started.
-   */
   #onceOf(row: Row, otp: unknown, asked: Asked): Buffer | null {
     this.claims.mustAllow(row, asked);
     const { provider } = this.#configured(row);
@@ -196,22 +181,18 @@ export class OtpService {
   #configured({ integration: name }: Row): Integration {
     const integration = this.integrations.find(name);
     if (integration) return integration;
-    // Without the integration, it is unknown which form of code is allowed. A code in another form must not
-    // be stored.
+    // Without the integration, it is unknown which form of code may be stored.
     throw new ProblemError('not_ready', {
       detail: `Integration ${name} is not in the configuration. An operator must add it again.`,
       retryAfterS: 60,
     });
   }
 
-  /**
-   * @param proof the code as the user typed it, or encrypted by the user's device.
-   * @throws ProblemError `validation_failed` if the integration takes the other form of code.
-   */
+  /** @throws ProblemError `validation_failed` if the integration takes the other form of code. */
   async verify(id: string, proof: OtpProof, terms: Terms): Promise<Row> {
     const secretText = proof.type === 'code' ? proof.code.reveal() : proof.encryptedOtpBundle;
-    // Sealed with `SEALING_KEYS`, because the row's data key would need another read. The code is stored only
-    // for minutes.
+    // Sealed by the ring: the row's data key would need another read, and the code is stored only for
+    // minutes.
     const sealedOtpCode = this.ring.seal({ onboardingId: id, field: 'otp_code' }, secretText);
     const taking = this.#taking(proof);
     const claimed = await this.claims.submit({
@@ -226,10 +207,7 @@ export class OtpService {
     return this.outcome.runAndWait(claimed, terms);
   }
 
-  /**
-   * @returns the integrations that accept this form of a code; null if all accept it, so that no check is
-   *   needed.
-   */
+  /** @returns null if all integrations accept this form of a code. */
   #taking({ type }: OtpProof): string[] | null {
     const all = this.integrations.all();
     const taking = all.filter((integration) => takenBy(integration) === type);
@@ -261,7 +239,7 @@ export class OtpService {
     });
   }
 
-  /** @returns the live onboarding that the start supersedes, or the id of an onboarding whose row is gone. */
+  /** @returns the live onboarding to supersede, or the id of an onboarding whose row is gone. */
   async #inTheWay(ref: SubjectRef, supersede: boolean, caller: Caller): Promise<InTheWay> {
     const live = await this.onboardings.latestOf(ref);
     if (!live) return {};
@@ -284,7 +262,7 @@ export class OtpService {
   }
 }
 
-/** The earlier onboarding of the subject that the next try of a start must take into account. */
+/** The subject's earlier onboarding, which the next try of a start takes into account. */
 type InTheWay = Parameters<OnboardingStore['start']>[3];
 
 const takenBy = ({ provider }: Integration): OtpProof['type'] =>

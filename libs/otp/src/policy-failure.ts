@@ -2,10 +2,7 @@ import type { Explanation } from '#libs/onboarding';
 
 const REQUIRED = { consensus_needed: 'approvals by others', mfa_needed: 'another factor' } as const;
 
-/**
- * @returns the result if a policy at the provider forbids this step for all users. Only the administrator of
- *   the provider's account can change the policy.
- */
+/** The result if a policy at the provider forbids this step for all users. */
 export const policyFailure = (
   code: keyof typeof REQUIRED,
 ): Explanation & { code: keyof typeof REQUIRED } => ({

@@ -38,7 +38,6 @@ export class SendOtpStep implements Step, OnModuleInit {
     return this.budget.mustHaveSend(subject, { waitMs: 0, row });
   }
 
-  /** Explains a refused resend. Checks the budgets before the cooldown. */
   async mustBeDue(row: Row): Promise<void> {
     const waitMs = (row.otpResendAt?.getTime() ?? 0) - row.now.getTime();
     await this.budget.mustHaveSend(row, { waitMs, row });
@@ -62,20 +61,19 @@ export class SendOtpStep implements Step, OnModuleInit {
   }
 
   rejected(row: Row, error: UpstreamError): StepEnd {
-    // Some providers answer a repeat of the same bytes as they answered the first try. This refusal then
-    // shows that the first try was refused too, so no code was sent.
+    // If the provider repeats its first answer, this refusal shows that no code was sent.
     const isSettled = repeatsEffect(row, this.name) || !mayHaveSent(row);
     const codeLives = isSettled && hasLiveCode(row);
     const { reason } = error;
     if (reason === 'captcha_required') return captchaRequired(row, codeLives);
     const isPolicy = reason === 'consensus_needed' || reason === 'mfa_needed';
     const explanation = isPolicy ? policyFailure(reason) : refusal(row, reason);
-    // If the provider has sent a code before, it knows the subject, so it refuses only this send.
+    // If the provider has sent a code before, it knows the subject, and refuses only this send.
     if (codeLives || (row.otpSentAt && !isPolicy)) return gaveUp(codeLives, explanation);
     return { signal: 'step_failed', facts: { failure: explanation } };
   }
 
-  /** If an earlier code is still valid, the step is not parked: the user can continue with this code. */
+  /** If an earlier code is valid, the step is not parked: the user can continue with this code. */
   misconfigured(row: Row): StepEnd | null {
     if (mayHaveSent(row) || !hasLiveCode(row)) return null;
     const detail =
@@ -95,7 +93,7 @@ const gaveUp = (codeLives: boolean, result: Explanation): StepEnd => ({
   facts: { codeLives, result },
 });
 
-/** This try sent no mail. The caller may resend immediately, unless an earlier try may have sent a mail. */
+/** The caller may resend immediately, unless an earlier try may have sent a mail. */
 function captchaRequired(row: Row, codeLives: boolean): StepEnd {
   const detail =
     'Let the user solve a captcha, and resend with its token as otp.captchaToken. A token works only once.';

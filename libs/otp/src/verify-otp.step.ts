@@ -18,8 +18,7 @@ import { OtpBudget } from './otp-budget.js';
 import { policyFailure } from './policy-failure.js';
 
 /**
- * Step 2: exchanges the code for a session. If the answer is lost, the provider may have used up the code or
- * a try.
+ * Step 2: exchanges the code for a session. If the answer is lost, the provider may have used up the code.
  */
 @Injectable()
 export class VerifyOtpStep implements Step, OnModuleInit {
@@ -36,7 +35,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     this.steps.register(this);
   }
 
-  /** Checks the day's limit first, because a new code does not help if this limit is used up. */
+  /** The day's limit comes first, because a new code does not help if it is used up. */
   async mustHaveRoom(subject: SubjectRef, row?: Row): Promise<void> {
     await this.budget.mustHaveTry(subject, row);
     if (!row || row.otpTriesLeft > 0) return;
@@ -55,8 +54,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
       handle: row.otpHandle!,
       ...(row.otpTargetBundle !== null && { targetBundle: row.otpTargetBundle }),
     };
-    // Only a code that a device has encrypted is JSON. The configuration does not tell the form, because the
-    // custody may have changed since the code was stored.
+    // Only an encrypted code is JSON. The configuration does not tell the form: the custody may have changed.
     const proof: OtpProof = opened.startsWith('{')
       ? { type: 'encrypted-code', encryptedOtpBundle: opened }
       : { type: 'code', code: new Secret(opened) };
@@ -126,10 +124,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   }
 }
 
-/**
- * Ends a code that can no longer be used, although it was not wrong. Gives back the try that was counted in
- * advance.
- */
+/** Ends a code that cannot be used any more although it was not wrong, and refunds the try. */
 const needsNewCode = (result: Explanation): StepEnd => ({
   signal: 'otp_expired',
   facts: { result, refund: true },
@@ -139,7 +134,7 @@ const failed = (failure: Explanation): StepEnd => ({
   facts: { failure, refund: true },
 });
 
-/** The part of the grant (the session at the provider) that the user's device gets: all except the token. */
+/** All of the grant except the token, for the user's device. */
 function signingOf({ organizationId, userId, publicKey, loginMessage }: Grant & { type: 'device-key' }) {
   return { organizationId, userId, publicKey, loginMessage };
 }

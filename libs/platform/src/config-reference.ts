@@ -10,7 +10,7 @@ interface Described extends Partial<About> {
   fallback?: string;
 }
 
-/** @returns the reference of all variables in Markdown, as in docs/reference/configuration.md. */
+/** @returns the content of docs/reference/configuration.md. */
 export function configurationMarkdown(providers: readonly ProviderSettings[]): string {
   const entries = Object.entries(environment.shape);
   const entriesOf = (group: Described['group']) =>

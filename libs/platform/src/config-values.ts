@@ -2,14 +2,14 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { Secret } from '#libs/kernel';
 
-/** The faults of settings, by variable. A fault never contains the value of a secret. */
+/** A fault never contains the value of a secret. */
 export type Faults = { variable: string; detail: string }[];
 
-/** The description of a variable for docs/reference/configuration.md. */
+/** For docs/reference/configuration.md. */
 export interface About {
   description: string;
   example?: string;
-  /** The allowed values as text, if the schema does not list them. */
+  /** The allowed values, if the schema does not list them. */
   values?: string;
 }
 
@@ -20,10 +20,7 @@ export const setting = <S extends z.ZodType>(
   more: Omit<About, 'description'> = {},
 ): S => schema.meta({ description, ...more, group: 'setting' });
 
-/**
- * Describes a time or a limit whose default suits nearly all installations. Its schema, such as `count` or
- * `durationMs`, describes example and range.
- */
+/** Describes a time or a limit whose default suits nearly all installations. */
 export const tuning = <S extends z.ZodType<number>>(description: string, schema: S): S =>
   schema.meta({ description, group: 'tuning' });
 
@@ -49,18 +46,14 @@ export const count = (fallback: number, min = 1, max = 1_000_000) =>
 const UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 type Unit = keyof typeof UNITS_MS;
 
-/**
- * The schema of a duration such as `250ms`, `30s`, `5m`, `12h` or `2d`. A number without a unit is in `unit`.
- *
- * @returns a schema whose result is a number in `unit`.
- */
+/** A duration such as `250ms` or `5m`, read as a number of `unit`. Without a unit, it is in `unit`. */
 const duration = (unit: 'ms' | 's', fallback: number, min: number, max: number) =>
   withRange(
     z
       .string()
       .transform((text, context) => {
         const [, number, given = unit] = /^(-?\d+(?:\.\d+)?) ?(ms|s|m|h|d)?$/.exec(text.trim()) ?? [];
-        // Rounded, because 16.1 s are 16100.000000000002 ms in floating point.
+        // 16.1 s are 16100.000000000002 ms in floating point.
         if (number !== undefined)
           return Math.round(((Number(number) * UNITS_MS[given as Unit]) / UNITS_MS[unit]) * 1e6) / 1e6;
         context.addIssue('is not a duration, such as 250ms, 30s or 5m');
@@ -78,20 +71,14 @@ const duration = (unit: 'ms' | 's', fallback: number, min: number, max: number) 
     written(fallback, unit),
   ).meta({ unit });
 
-/**
- * The schema of a duration in ms, for a variable whose name ends in `_MS`.
- *
- * @param fallback the default, in ms
- * @param max the longest allowed duration in ms; without it, 7 days
- * @param min the shortest allowed duration in ms
- */
+/** For a variable whose name ends in `_MS`. The parameters are in ms. */
 export const durationMs = (fallback: number, max = 7 * UNITS_MS.d, min = 1) =>
   duration('ms', fallback, min, max);
 
-/** The schema of a duration in s, for a variable whose name ends in `_S`. The parameters are in s. */
+/** For a variable whose name ends in `_S`. The parameters are in s. */
 export const durationS = (fallback: number, max: number, min = 0) => duration('s', fallback, min, max);
 
-/** Writes a duration in the largest unit that gives a whole number: 300000 ms becomes `5m`. */
+/** 300000 ms becomes `5m`. */
 function written(value: number, unit: 'ms' | 's'): string {
   const ms = value * UNITS_MS[unit];
   const [name, size] = Object.entries(UNITS_MS)
@@ -115,10 +102,10 @@ export const url = (...protocols: string[]) =>
     `is not a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`,
   );
 
-/** The names of ranges that Fastify's `trustProxy` knows. */
+/** The ranges that Fastify's `trustProxy` knows by name. */
 const ADDRESS_RANGES: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal']);
 
-/** The schema of a comma separated list of IP addresses, ranges (`10.0.0.0/8`) and names of ranges. */
+/** IP addresses, ranges (`10.0.0.0/8`) and names of ranges, with commas between. */
 export const addresses = () =>
   z
     .string()
@@ -140,17 +127,15 @@ function isAddressRange(text: string): boolean {
   const [address = '', bits, ...more] = text.split('/');
   const family = isIP(address);
   if (family === 0 || more.length > 0) return false;
-  // A range of /0 would trust every client, and each client could then claim any address, and claim to use
-  // TLS.
+  // A range of /0 would let every client claim any address, and claim to use TLS.
   return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
-/** The text for a URL that production refuses, because {@link isPlain} is true. */
 export const PLAIN_IN_PRODUCTION =
   'is http:// although NODE_ENV is production: ' +
   'use https:// (http:// may lead only to localhost, 127.x or [::1])';
 
-/** Whether a URL needs TLS but does not use it. Only localhost and loopback addresses need no TLS. */
+/** Whether a URL uses http:// to a host that is neither localhost nor a loopback address. */
 export function isPlain(value: string): boolean {
   const url = URL.parse(value);
   if (url?.protocol !== 'http:') return false;
@@ -158,7 +143,7 @@ export function isPlain(value: string): boolean {
   return !(host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host));
 }
 
-/** The schema of a URL with only scheme, host and port. @param name the subject of the error text. */
+/** A URL with only scheme, host and port. @param name the subject of the error text. */
 export const origin = (name: string) =>
   url('http:', 'https:')
     .transform((value) => value.replace(/\/$/, ''))
@@ -168,10 +153,8 @@ export const origin = (name: string) =>
     );
 
 /**
- * Reads the variables of a schema, and adds their faults to `faults`.
- *
- * @param variableOf returns the variable for a member of the schema, without the prefix.
- * @returns null if a variable has a fault.
+ * @param variableOf the variable of a member of the schema, without the prefix.
+ * @returns null if a variable has a fault. All faults are added to `faults`.
  */
 export function parse<S extends z.ZodObject>(
   schema: S,
@@ -183,7 +166,7 @@ export function parse<S extends z.ZodObject>(
   const values = Object.fromEntries(
     Object.keys(schema.shape).map((member) => {
       const value = env[prefix + variableOf(member)];
-      // An empty variable counts as unset, because compose files often set unused variables to an empty text.
+      // Compose files often set unused variables to an empty text.
       return [member, value === '' ? undefined : value];
     }),
   );

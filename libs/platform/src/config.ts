@@ -24,7 +24,7 @@ import {
   type ProviderSettings,
 } from './integration-config.js';
 
-/** Reports an invalid configuration. The message names every wrong variable, and never shows a secret. */
+/** Names every wrong variable, and never shows a secret. */
 export class ConfigError extends Error {
   constructor(readonly faults: { variable: string; detail: string }[]) {
     super(
@@ -43,8 +43,7 @@ const sealingKeys = z.string({ error: 'is missing' }).transform((value, ctx) => 
     if (!/^[a-z0-9-]{1,32}$/.test(id)) {
       ctx.addIssue('is not a list of id:base64 (an id has 1 to 32 characters of a-z, 0-9 and -)');
     } else if (key.length !== 32) {
-      // The error does not show the id, because the "id" is the secret key if the colon is missing or the
-      // parts are swapped.
+      // Without the id: it is the secret key if the colon is missing or the parts are swapped.
       ctx.addIssue(`key ${index + 1} of ${keys.length} is ${key.length} bytes long, but AES-256 needs 32`);
     }
   }
@@ -58,7 +57,7 @@ const hashKey = z.string({ error: 'is missing' }).transform((value, ctx) => {
   return key;
 });
 
-/** One entry for each variable. docs/reference/configuration.md lists the variables in this order. */
+/** docs/reference/configuration.md lists the variables in this order. */
 export const environment = z.object({
   NODE_ENV: setting(
     'The kind of installation. `production` refuses settings that are only for development.',
@@ -347,30 +346,22 @@ export const environment = z.object({
 
 type Environment = z.output<typeof environment>;
 
-/**
- * The validated settings by variable, and the integrations. Both are parsed once at boot, and do not change.
- */
 export type Config = Readonly<Omit<Environment, 'INTEGRATIONS'>> & {
   readonly INTEGRATIONS: readonly IntegrationConfig[];
 };
 
-/** The namespace under which @nestjs/config keeps the settings. */
 export const CONFIG_NAMESPACE = 'gangway';
 
 export const CONFIG = getConfigToken(CONFIG_NAMESPACE);
 
-/**
- * @param env `process.env`, or the environment of a test.
- * @param providers the kinds of provider that an integration may name.
- * @throws ConfigError that names all wrong variables.
- */
+/** @throws ConfigError */
 export function parseConfig(
   env: Record<string, string | undefined>,
   providers: readonly ProviderSettings[],
 ): Config {
   const faults: Faults = [];
   const settings = parse(environment, env, '', faults);
-  // If INTEGRATIONS itself is invalid, the variables of the integrations are not checked.
+  // The variables of the integrations are checked even if another variable is invalid.
   const names =
     settings?.INTEGRATIONS ?? environment.shape.INTEGRATIONS.safeParse(env['INTEGRATIONS']).data ?? [];
   const integrations = names
@@ -406,11 +397,7 @@ const STORE = {
 /** The settings of a tool that only reads and writes rows. */
 export type StoreConfig = Pick<Config, keyof typeof STORE>;
 
-/**
- * Reads only the variables in {@link StoreConfig}.
- *
- * @throws ConfigError that names the missing and wrong variables.
- */
+/** @throws ConfigError */
 export function parseStoreConfig(env: Record<string, string | undefined>): StoreConfig {
   const faults: Faults = [];
   const settings = parse(environment.pick(STORE), env, '', faults);
@@ -419,10 +406,7 @@ export function parseStoreConfig(env: Record<string, string | undefined>): Store
   return settings;
 }
 
-/**
- * The variables that the console must not have or does not need, such as keys of providers and secrets of
- * callers.
- */
+/** The console must not have or does not need these variables. */
 const NOT_OF_CONSOLE = {
   PORT: true,
   WORKER_PORT: true,
@@ -443,11 +427,7 @@ const NOT_OF_CONSOLE = {
 
 export type ConsoleConfig = Omit<Config, keyof typeof NOT_OF_CONSOLE>;
 
-/**
- * Reads the settings of the console. They contain no key that encrypts or signs.
- *
- * @throws ConfigError that names all wrong variables.
- */
+/** The settings contain no key that encrypts or signs. @throws ConfigError */
 export function parseConsoleConfig(env: Record<string, string | undefined>): ConsoleConfig {
   const faults: Faults = [];
   const settings = parse(environment.omit(NOT_OF_CONSOLE), env, '', faults);
@@ -459,15 +439,13 @@ export function parseConsoleConfig(env: Record<string, string | undefined>): Con
   return Object.freeze(settings);
 }
 
-/** The origin of the console in a browser. */
 export const consoleUrl = ({ CONSOLE_URL, CONSOLE_PORT }: Pick<Config, 'CONSOLE_PORT' | 'CONSOLE_URL'>) =>
   CONSOLE_URL ?? `http://localhost:${CONSOLE_PORT}`;
 
 /**
- * Reads the database URL for migrations. Migrations hold a lock of a PostgreSQL session while they run, so
- * they cannot use a pooler in transaction mode.
+ * Migrations hold a lock of a PostgreSQL session, so they cannot use a pooler in transaction mode.
  *
- * @throws ConfigError that names the missing and wrong variables.
+ * @throws ConfigError
  */
 export function parseMigrationUrl(env: Record<string, string | undefined>): string {
   const faults: Faults = [];
@@ -524,10 +502,7 @@ function contradictions(settings: Omit<Environment, keyof typeof NOT_OF_CONSOLE>
 
 const OF_JWT = ['JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL'] as const;
 
-/**
- * Finds missing JWT settings. Tokens are checked against all three. If one were missing, the service would
- * accept tokens of other issuers.
- */
+/** If one of the three settings were missing, the service would accept tokens of other issuers. */
 function halfOfJwt(settings: Environment): Faults {
   const missing = OF_JWT.filter((variable) => settings[variable] === undefined);
   const faults: Faults = missing
@@ -536,7 +511,7 @@ function halfOfJwt(settings: Environment): Faults {
       variable,
       detail: `is missing: set all of ${OF_JWT.join(', ')}, or none of them`,
     }));
-  // TLS is required, because an attacker who changes the keys during their transfer could sign any token.
+  // Without TLS, an attacker could replace the keys during their transfer, and then sign any token.
   const { NODE_ENV, JWT_JWKS_URL } = settings;
   if (NODE_ENV === 'production' && JWT_JWKS_URL && new URL(JWT_JWKS_URL).protocol === 'http:') {
     faults.push({ variable: 'JWT_JWKS_URL', detail: 'is not https://, which production requires' });

@@ -21,10 +21,7 @@ export interface RoleRule {
 
 const HOUR_MS = 3_600_000;
 
-/**
- * The schema of a comma separated list of `group:role`. The last colon separates group and role, because a
- * group may have colons in its name.
- */
+/** A comma separated list of `group:role`. The last colon separates them, because a group may have colons. */
 const roleRules = z.string().transform((text, context): RoleRule[] =>
   text.split(',').flatMap((entry) => {
     const [, value, word] = /^\s*(\S.*?)\s*:\s*([a-z]+)\s*$/.exec(entry) ?? [];
@@ -122,10 +119,7 @@ type LoginSettings = Pick<
 
 const OF_OIDC = ['OIDC_ISSUER', 'OIDC_CLIENT_ID', 'OIDC_ROLES'] as const;
 
-/**
- * Finds missing OIDC settings. If one of the three variables in {@link OF_OIDC} or the client secret is set,
- * all three must be set.
- */
+/** If the client secret or any variable in {@link OF_OIDC} is set, all of {@link OF_OIDC} must be set. */
 export function halfOfOidc(settings: LoginSettings): Faults {
   const missing = OF_OIDC.filter((variable) => settings[variable] === undefined);
   if (missing.length === OF_OIDC.length && settings.OIDC_CLIENT_SECRET === undefined) return [];
@@ -135,7 +129,7 @@ export function halfOfOidc(settings: LoginSettings): Faults {
   }));
 }
 
-/** Finds URLs of the identity provider and of the console without TLS, which production refuses. */
+/** Faults in production: URLs without TLS, and a missing `CONSOLE_URL`. */
 export function plainLogins({ OIDC_ISSUER, CONSOLE_URL }: LoginSettings): Faults {
   const faults = Object.entries({ OIDC_ISSUER, CONSOLE_URL })
     .filter(([, value]) => value !== undefined && isPlain(value))

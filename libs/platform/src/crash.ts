@@ -1,7 +1,6 @@
 /**
- * Ends the process on an uncaught error, and prints only the error's message and stack. Node.js would print
- * all members of the error's causes, which may include a request's body with a code. Also removes the
- * environment from Node.js's diagnostic reports.
+ * Prints only the message and stack of an uncaught error. Node.js would print all members of its causes,
+ * which may include a request's body with a code.
  */
 export function crashWithoutSecrets(): void {
   // `excludeEnv` exists since Node.js 22.13. Earlier versions write reports only if a flag is set.

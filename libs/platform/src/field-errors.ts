@@ -5,7 +5,7 @@ import { shownMember } from './shown.js';
 
 type Issue = z.core.$ZodIssue;
 
-/** The options of `refine` for a rule: the code and the text that callers get if a value breaks the rule. */
+/** Options of `refine`: the code and the text that callers get if a value breaks the rule. */
 export const rule = (code: RequestFaultCode, error: string) => ({ error, params: { code } });
 
 function codeOf(issue: Issue): RequestFaultCode {
@@ -15,8 +15,8 @@ function codeOf(issue: Issue): RequestFaultCode {
 
 /**
  * @param root the place of the value in the request, e.g. `/subject`.
- * @returns the faults that a schema found, each with a JSON pointer (RFC 6901). If a value may have several
- *   forms, only the faults of the form that the sender probably meant.
+ * @returns the faults, each with a JSON pointer (RFC 6901). If a value may have several forms, only the
+ *   faults of the form that the sender probably meant.
  */
 export const fieldErrors = (issues: readonly Issue[], root = ''): FieldError[] =>
   faultsIn(issues).map((issue) => ({
@@ -37,7 +37,7 @@ export const memberErrors = (issues: readonly Issue[], root: string): FieldError
       : [{ pointer: root + pointerOf(issue.path), code: codeOf(issue), detail: issue.message }],
   );
 
-/** @returns the JSON pointer to a member. It hides names that may be misplaced secrets. */
+/** Hides names that may be misplaced secrets. */
 export const pointerOf = (path: readonly PropertyKey[]): string =>
   path.map((part) => `/${shownMember(String(part)).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
@@ -52,10 +52,10 @@ const faultsIn = (issues: readonly Issue[]): Issue[] =>
   });
 
 /**
- * Finds the form that the sender probably meant. If only one form has the type of the value, it is this form.
- * Otherwise, it is the only form that knows a member of the value which another form does not know.
+ * Finds the form that the sender probably meant: the only form that has the type of the value, or else the
+ * only form that knows a member of the value which another form does not know.
  *
- * @returns the issues of this form. Null if there is no such form, or more than one.
+ * @returns the issues of this form; null if there is not exactly one.
  */
 function formMeant(forms: Issue[][]): Issue[] | null {
   const ofType = forms.filter((faults) => !faults.some(isOfRoot));

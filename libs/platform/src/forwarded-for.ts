@@ -4,11 +4,11 @@ import ipaddr from 'ipaddr.js';
 const PORT = /:(?:\d{1,5}|_[\w.-]+)?$/;
 
 /**
- * Cleans an `X-Forwarded-For` header for the check of trusted proxies. Removes ports, quotes, brackets and
- * zones from the addresses. Removes a member that is not an address, with all members to its left. The proxy
- * that wrote the removed member then counts as the client.
+ * Removes ports, quotes, brackets and zones from the addresses of an `X-Forwarded-For` header. Removes a
+ * member that is not an address, with all members to its left. The proxy that wrote it then counts as the
+ * client.
  *
- * @returns the addresses, with commas between; null if no address is left.
+ * @returns null if no address is left.
  */
 export function bareForwardedFor(header: string): string | null {
   const addresses: string[] = [];
@@ -28,13 +28,12 @@ function addressIn(member: string): string | null {
     .replace(/^"(.*)"$/, '$1')
     .trim();
   const [, inBrackets] = /^\[([^[\]]*)\]$/.exec(text.replace(PORT, '')) ?? [];
-  // Tries the text with and without a port, because the end of an IPv6 address without brackets may look like
-  // a port.
+  // Without brackets, the end of an IPv6 address may look like a port.
   const forms = inBrackets === undefined ? [text, text.replace(PORT, '')] : [inBrackets];
   return forms.map(bareAddress).find((address) => address !== null) ?? null;
 }
 
-/** @returns an address in lower case, without a zone, and mapped IPv4 as IPv4. Null for other texts. */
+/** In lower case, without a zone, and mapped IPv4 as IPv4; null for other texts. */
 function bareAddress(text: string): string | null {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text;
   if (!ipaddr.IPv6.isValid(text)) return null;

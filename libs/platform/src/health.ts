@@ -1,7 +1,7 @@
 import { Controller, Get, Injectable } from '@nestjs/common';
 import { ProblemError } from '#libs/kernel';
 
-/** The result of a check. `detail` is for operators, and contains no URL and no secret. */
+/** `detail` is for operators, and contains no URL and no secret. */
 export interface Finding {
   status: 'up' | 'down';
   detail?: string;
@@ -9,25 +9,20 @@ export interface Finding {
 
 export interface HealthCheck {
   name: string;
-  /** If a vital part is down, the service is not ready. If another part is down, the service is degraded. */
+  /** If a vital part is down, the service is not ready. If another part is down, it is degraded. */
   vital: boolean;
   check(): Promise<Finding>;
 }
 
-/**
- * Several checks whose results come from one call, for parts that are not vital. The names of the checks may
- * differ from call to call.
- */
+/** Checks of parts that are not vital, from one call. Their names may differ from call to call. */
 export interface HealthChecks {
   /** The name that `ready` shows if the call of `check` fails. */
   name: string;
   check(): Promise<Record<string, Finding>>;
 }
 
-/** A part is down if its check takes longer than this. */
 const CHECK_TIMEOUT_MS = 2_000;
 
-/** Collects the checks of all libs, and knows whether the process is stopping. */
 @Injectable()
 export class Health {
   readonly #checks: HealthCheck[] = [];
@@ -44,7 +39,7 @@ export class Health {
     this.#groups.push(group);
   }
 
-  /** @param whyDead returns why the process needs a restart, otherwise null. An error counts as null. */
+  /** @param whyDead returns why the process needs a restart, or null. An error counts as null. */
   registerLiveness(whyDead: () => Promise<string | null>): void {
     this.#liveness.push(whyDead);
   }
@@ -79,7 +74,7 @@ export class Health {
     return this.#draining;
   }
 
-  /** @returns 1 for each check that is up, 0 for each that is down. */
+  /** @returns 1 for each check that is up, otherwise 0. */
   async gauges(): Promise<Record<string, number>> {
     const found = await this.#look();
     return Object.fromEntries(found.map(({ name, finding }) => [name, Number(finding.status === 'up')]));
@@ -100,7 +95,6 @@ export class Health {
     return { status: down.length > 0 ? 'degraded' : 'ok', checks };
   }
 
-  /** The results are sorted by name, so that each process shows the same order. */
   async #look() {
     const single = this.#checks.map(async (each) => [{ ...each, finding: await run(each) }]);
     const found = (await Promise.all([...single, ...this.#groups.map(runGroup)])).flat();
@@ -135,7 +129,6 @@ function inTime<T>(work: Promise<T>, late: T): Promise<T> {
   return Promise.race([work, timeout]);
 }
 
-/** `live` fails if only a restart helps; `ready` fails if the process cannot serve requests now. */
 @Controller('health')
 export class HealthController {
   constructor(private readonly health: Health) {}

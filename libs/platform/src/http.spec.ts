@@ -157,7 +157,7 @@ describe('the problem of a refused request', () => {
     ['a body of too many levels', () => post(`{"code":${'['.repeat(9000)}`), 413, 'payload_too_large'],
     ['a body that is too large', () => post({ code: 'x'.repeat(256 * 1024) }), 413, 'payload_too_large'],
     ['a body with a prototype in it', () => post('{"__proto__": {"admin": true}}'), 400, 'validation_failed'],
-  ])('answers a request with %s', async (_, asked, status, code) => {
+  ])('is the answer to a request with %s', async (_, asked, status, code) => {
     const answer = await asked();
     expect(answer.status).toBe(status);
     expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);

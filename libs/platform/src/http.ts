@@ -35,12 +35,11 @@ const BODY_LIMIT_BYTES = 256 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /**
- * Creates an HTTP app. It answers errors as problems, checks input by schemas, forbids caching, and sends
- * the request's id with each answer.
+ * The app answers errors as problems, checks input by schemas, and forbids caching.
  *
  * @param findOutage distinguishes errors of a server that is not available (503) from other errors (500).
- * @param trustedProxies the proxies whose `X-Forwarded-…` headers give the client's address and scheme.
- * @param answer writes a problem as an answer; by default as JSON.
+ * @param trustedProxies their `X-Forwarded-…` headers give the client's address and scheme.
+ * @param answer writes a problem as an answer.
  */
 export async function createHttpApp(
   module: DynamicModule,
@@ -51,18 +50,15 @@ export async function createHttpApp(
   const filter = new ProblemFilter(findOutage, answer);
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
-    // Without this limit, a client could hold a connection by sending single bytes. Node.js checks the limit
-    // every 30 s.
+    // Otherwise a client could hold a connection by sending single bytes.
     requestTimeout: REQUEST_TIMEOUT_MS,
-    // Node.js itself would refuse a request without a Host header, with no body and no log line. `badHost`
-    // refuses such requests instead.
+    // Node.js would refuse a request without a Host header with no body and no log line. See `badHost`.
     http: { requireHostHeader: false },
-    // With this limit, an id that is too long reaches the route, and gets the same error as any wrong id.
+    // An id that is too long must reach the route, and get the same error as any wrong id.
     routerOptions: { maxParamLength: 16_384 },
     // Fastify calls this function before the logger, which reads the id from the raw request.
     genReqId: (request: IncomingMessage) => String((request.id = requestIdOf(request))),
     forceCloseConnections: 'idle',
-    // Without trusted proxies, Fastify ignores the headers of proxies.
     ...(trustedProxies.length > 0 && { trustProxy: [...trustedProxies] }),
     clientErrorHandler: (error, socket) => answerClientError(error, socket, app),
     // Errors before routing, such as an undecodable path, reach neither Nest nor its hooks.
@@ -75,8 +71,7 @@ export async function createHttpApp(
     },
   });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
-    // Nest logs nothing while the app starts. The caller of this function reports an error that stops the
-    // boot.
+    // The caller of this function reports an error that stops the boot.
     logger: false,
     abortOnError: false,
     bodyParser: false, // Fastify's own parser reads JSON, and the API accepts no forms
@@ -92,8 +87,8 @@ export async function createHttpApp(
   });
   limitJsonValues(fastify);
   if (trustedProxies.length > 0) {
-    // This hook comes first, because later hooks read the address. It removes ports from addresses, because
-    // Fastify would see another address for each connection of a client.
+    // Comes first, because later hooks read the address. Removes ports, because each connection of a client
+    // has another port.
     fastify.addHook('onRequest', ({ headers }, _reply, done) => {
       const given = [headers['x-forwarded-for'] ?? []].flat().join(',');
       const bare = bareForwardedFor(given);
@@ -113,24 +108,22 @@ export async function createHttpApp(
     request.raw.logged = { traceId: request.id, method, url, address: request.ip };
     currentRequest.run(request.raw.logged, done);
   });
-  // Ignores an unknown `Expect` header, as RFC 9110 §10.1.1 allows. Without a listener, Node.js would refuse
-  // the request without a body.
+  // Ignores an unknown `Expect` header (RFC 9110 §10.1.1). Node.js would refuse the request without a body.
   fastify.server.on('checkExpectation', (request, response) => {
     fastify.server.emit('request', request, response);
   });
-  // Refuses CONNECT, because the service opens no tunnels (RFC 9110 §9.3.6). Without a listener, Node.js
-  // would close the connection silently.
+  // Refuses CONNECT (RFC 9110 §9.3.6). Without a listener, Node.js would close the connection silently.
   fastify.server.on('connect', (_request, socket) =>
     answerClientError(new Error('CONNECT'), socket as Socket, app),
   );
-  // This hook calls `done`, because a promise for each request would take longer than these checks.
+  // Calls `done`, because a promise for each request would take longer than these checks.
   fastify.addHook('onRequest', (request, reply, done) => {
     const problem = checkHeaders(request) ?? (health.closed && request.method !== 'GET' ? stopping() : null);
     if (problem) sendProblem(problem, request, reply);
     else done();
   });
   refuseWrongMethods(fastify);
-  // This hook is for plugins that answer errors themselves, such as the queue board.
+  // For plugins that answer errors themselves, such as the queue board.
   fastify.addHook('onError', async (request, _reply, error) => {
     request.problem = filter.problemOf(error);
   });
@@ -141,22 +134,17 @@ export async function createHttpApp(
   });
   fastify.addHook('onSend', (request, reply, _payload, done) => {
     stamp(request, reply);
-    // Without this header, a stopping service would close the connection during the client's next request.
+    // Otherwise a stopping service would close the connection during the client's next request.
     if (health.draining) reply.header('Connection', 'close');
     done();
   });
   return app;
 }
 
-/**
- * Removes the content type of a request without a body.
- *
- * @returns the problem of a wrong Host or of a content encoding, or null.
- */
+/** Removes the content type of a request without a body, which some clients send. */
 function checkHeaders({ raw, headers }: FastifyRequest): ProblemError | null {
   const host = badHost(raw);
   if (host) return new ProblemError('validation_failed', { detail: host });
-  // Some clients send the content type of JSON but no body. Such a request counts as one without a body.
   const empty = headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
   if (empty) delete headers['content-type'];
   if (empty || isUncoded(headers['content-encoding'])) return null;
@@ -169,9 +157,7 @@ const stopping = () =>
     retryAfterS: 1,
   });
 
-/**
- * Answers a request that Node.js cannot parse. Such a request has only a socket, and no route, id or reply.
- */
+/** Answers a request that Node.js cannot parse, and that therefore has no route, id or reply. */
 function answerClientError(
   error: Error & { code?: string },
   socket: Socket,
@@ -210,7 +196,7 @@ function answerClientError(
   );
 }
 
-/** Adds the headers of every answer, even of an error before a route is found. */
+/** Also for an error before a route is found. */
 function stamp(request: FastifyRequest, reply: FastifyReply): void {
   // Browsers may cache only files whose name changes with their content.
   const isKept = reply.statusCode === 200 && String(reply.getHeader('Cache-Control')).endsWith(', immutable');

@@ -4,7 +4,6 @@ import { suggestion } from './similar-names.js';
 import { keyEnvironment, readKeys, type KeySource } from './key-config.js';
 import { passkeyEnvironment, passkeyPolicyOf, type PasskeyPolicy } from './passkey-policy.js';
 
-/** The settings that every integration has. The provider adds its own settings. */
 export interface IntegrationConfig {
   /** The name in `INTEGRATIONS`. */
   name: string;
@@ -21,7 +20,7 @@ export interface ProviderSettings {
   kind: string;
   /** Whether the service signs requests with a key of its own. */
   signs: boolean;
-  /** The schema of the settings. Its member `appName` is the variable `INTEGRATION_<NAME>_APP_NAME`. */
+  /** The member `appName` is the variable `INTEGRATION_<NAME>_APP_NAME`. */
   settings: z.ZodObject;
 }
 
@@ -45,19 +44,18 @@ function commonEnvironment(providers: readonly ProviderSettings[]) {
 
 const prefixOf = (name: string) => `INTEGRATION_${name.toUpperCase().replaceAll('-', '_')}_`;
 
-/** Turns `appName` into `APP_NAME`. */
 const variableOf = (setting: string) =>
   setting.replaceAll(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase();
 
-/** The variables that every kind of integration has, without the prefix. */
+/** Without the prefix `INTEGRATION_<NAME>_`. */
 export const variablesOf = (providers: readonly ProviderSettings[]): [string, z.ZodType][] =>
   Object.entries({ ...commonEnvironment(providers).shape, ...keyEnvironment });
 
-/** The variables that a kind of provider adds, without the prefix. */
+/** Without the prefix `INTEGRATION_<NAME>_`. */
 export const settingsOf = ({ settings }: ProviderSettings): [string, z.ZodType][] =>
   Object.entries(settings.shape).map(([name, schema]) => [variableOf(name), schema as z.ZodType]);
 
-/** Reads the variables of one integration. @returns null if any variable is wrong. */
+/** @returns null if any variable is wrong. */
 export function parseIntegration(
   name: string,
   env: Record<string, string | undefined>,
@@ -75,10 +73,8 @@ export function parseIntegration(
 }
 
 /**
- * Finds variables under `INTEGRATION_` that belong to no integration. Ignores integrations that have a
- * provider but are not in `INTEGRATIONS`, because an operator may want to use them later.
- *
- * @param names the names of all configured integrations.
+ * Finds variables under `INTEGRATION_` that belong to no integration. An integration need not be in
+ * `INTEGRATIONS`, because an operator may want to use it later.
  */
 export function unknownVariables(
   names: readonly string[],
@@ -119,13 +115,10 @@ const ownVariables = ({ signs, settings }: ProviderSettings): string[] => [
   ...Object.keys(settings.shape).map(variableOf),
 ];
 
-/**
- * Finds URLs without TLS. Requests to a provider contain codes, sessions and signatures, so they must not
- * cross a network unencrypted. URLs of localhost are allowed.
- */
+/** Requests to a provider contain codes, sessions and signatures, so only URLs of localhost may lack TLS. */
 export function plainUrls(integration: IntegrationConfig): Faults {
   const remote = integration.keys.find((key) => 'kms' in key);
-  // Every setting that is a URL is checked, so that providers need not list their URLs.
+  // All settings that are URLs are checked, so that providers need not list their URLs.
   return Object.entries({ ...integration, kmsEndpoint: remote?.kms.endpoint })
     .filter(([, value]) => typeof value === 'string' && isPlain(value))
     .map(([setting]) => ({

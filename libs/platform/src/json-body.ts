@@ -1,10 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { ProblemError } from '#libs/kernel';
 
-/**
- * The most values in a body. Each value takes time to parse and check, even if it is short. Ten passkeys have
- * some 300 values.
- */
+/** Each value takes time to parse and check, even if it is short. Ten passkeys have some 300 values. */
 const MOST_VALUES = 8192;
 
 /** Replaces Fastify's error, whose code Nest would lose, and whose text may repeat the body. */
@@ -13,7 +10,6 @@ const notJson = () =>
     detail: 'The body is not valid JSON, or it has a member "__proto__".',
   });
 
-/** Uses Fastify's own parser, but refuses bodies with too many values. */
 export function limitJsonValues(fastify: FastifyInstance): void {
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeContentTypeParser('application/json');
@@ -28,7 +24,7 @@ export function limitJsonValues(fastify: FastifyInstance): void {
 
 /**
  * Counts commas, brackets and braces, because one of them precedes each value after the first. Those inside
- * texts count too, but valid bodies have few of them.
+ * texts count too.
  */
 function hasTooManyValues(json: string): boolean {
   let left = MOST_VALUES;

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Secret } from '#libs/kernel';
 import { origin, parse, setting, type Faults } from './config-values.js';
 
-/** A signing key, or where it is stored. `source` is the variable that defines it, for error messages. */
+/** `source` is the variable that defines the key, for error messages. */
 export type KeySource = LocalKeySource | RemoteKeySource;
 
 export interface LocalKeySource {
@@ -12,13 +12,13 @@ export interface LocalKeySource {
   source: string;
 }
 
-/** A key at AWS KMS. KMS signs with it, and never hands it out. */
+/** AWS KMS signs, and never hands out the key. */
 export interface RemoteKeySource {
   kms: {
     /** ARN, id or alias. */
     keyId: string;
     region: string;
-    /** Scheme, host and port of KMS. If it is unset, the SDK uses AWS's own address. */
+    /** Scheme, host and port of KMS. By default, the SDK uses AWS's own address. */
     endpoint?: string;
   };
   source: string;
@@ -39,7 +39,6 @@ const FILE = { values: 'a path', example: '/run/secrets/byzantine.pem' };
 const KMS = { values: 'an ARN, an id or an alias', example: 'alias/gangway' };
 const KEY = { values: '64 hex digits, PKCS#8 PEM or JWK', example: '$(cat byzantine.pem)' };
 
-/** The variables of every integration that signs. */
 export const keyEnvironment = {
   PRIVATE_KEY: setting(
     'The P-256 key that signs. Set it, or its `_FILE`, or `KMS_KEY_ID`.',
@@ -74,11 +73,7 @@ type KeyEnvironment = z.output<z.ZodObject<typeof keyEnvironment>>;
 const WAYS = ['PRIVATE_KEY', 'PRIVATE_KEY_FILE', 'KMS_KEY_ID'] as const;
 const SECOND = 'SECOND_';
 
-/**
- * Reads the keys of an integration: the first key, which is required, and the second.
- *
- * @returns null if one of the keys is wrong.
- */
+/** @returns the first key, which is required, and the second if there is one; null if a key is wrong. */
 export function readKeys(
   env: Record<string, string | undefined>,
   prefix: string,

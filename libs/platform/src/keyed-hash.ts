@@ -1,13 +1,12 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 
 /**
- * Computes keyed hashes. An attacker without `HASH_KEY` cannot find a code or a contact by hashing guesses.
- * Each purpose has its own key (HKDF-SHA-256, RFC 5869), so two purposes give the same content different
- * hashes.
+ * Computes hashes under `HASH_KEY`, so that an attacker cannot find a code or a contact by hashing guesses.
+ * Each purpose has its own key (HKDF-SHA-256, RFC 5869).
  */
 export class KeyedHash {
   readonly #root: Buffer;
-  /** A cache of the key objects by purpose, because making a key object takes longer than a hash. */
+  /** Making a key object takes longer than a hash. */
   readonly #keys = new Map<string, KeyObject>();
 
   /** @param key 32 bytes. */

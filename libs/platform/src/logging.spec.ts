@@ -12,7 +12,6 @@ const REQUEST = {
   caller: 'shop',
 };
 
-/** Returns the line that the app's logger writes during a request. */
 function written(line: object, during: typeof REQUEST | null = REQUEST): Record<string, unknown> {
   const lines: string[] = [];
   const sink = new Writable({

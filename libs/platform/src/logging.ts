@@ -7,7 +7,7 @@ import { currentJob, currentRequest, type LoggedRequest } from './signals/curren
 import { spanFields } from './signals/tracing.js';
 import { levelHooks } from './signals/log-levels.js';
 
-/** A caller's request id is used if it is safe in a header and a log line. */
+/** Safe in a header and a log line. */
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
 declare module 'node:http' {
@@ -16,16 +16,14 @@ declare module 'node:http' {
   }
 }
 
-/** @returns the caller's own `X-Request-Id` if it is valid, otherwise a new id. */
 export function requestIdOf(request: IncomingMessage): string {
   const given = request.headers['x-request-id'];
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
 }
 
 /**
- * Lets pino write JSON lines. A line during a request contains the request's `traceId`, method and path.
  * Headers, queries and bodies are never logged, because they may contain codes, sessions and keys.
- * `RequestLog` writes the request's own line, because it also sees requests that never reach this logger.
+ * `RequestLog` writes the line of a request, because it also sees requests that never reach this logger.
  */
 export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
   return {
@@ -49,7 +47,7 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
   };
 }
 
-/** Adds the span, and the current request or job, to a line. A line with a `traceId` gets only the span. */
+/** Adds the span and the current request or job. A line with a `traceId` does not get the request. */
 function ofCurrentWork(line: object): object {
   const request = currentRequest.getStore();
   if (!request) return { ...currentJob.getStore(), ...spanFields() };

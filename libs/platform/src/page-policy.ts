@@ -5,10 +5,7 @@ import { policyOf } from './security-headers.js';
 const SELF = ["'self'"];
 const NONE = ["'none'"];
 
-/**
- * The content security policy (CSP 3) of Gangway's own pages that have no scripts. It allows stylesheets and
- * forms.
- */
+/** For Gangway's own pages that have no scripts. */
 export const OWN_PAGES = policyOf({
   'default-src': NONE,
   'style-src': SELF,
@@ -18,10 +15,7 @@ export const OWN_PAGES = policyOf({
   'frame-ancestors': NONE,
 });
 
-/**
- * The content security policy of a library's script files. A web worker obeys the policy that was sent with
- * its own file.
- */
+/** For the script files of a library. A web worker obeys the policy that was sent with its own file. */
 export const SCRIPT_FILES = policyOf({
   'default-src': NONE,
   'script-src': SELF,
@@ -31,15 +25,14 @@ export const SCRIPT_FILES = policyOf({
 });
 
 /**
- * The contents of the style elements that a library's scripts add to the page. `any` allows all contents, for
- * Bull Board's editor.
+ * The contents of the style elements that a library's scripts add to the page. `any` is for Bull Board's
+ * editor.
  */
 type WrittenStyles = readonly string[] | 'any';
 
 /**
- * Sets the content security policy of a page that comes with a library. It allows scripts only from files of
- * this service, and the page's own inline styles by their hashes. Do not use it for a page that contains text
- * of users.
+ * Sets the content security policy of a page that comes with a library: scripts only from files of this
+ * service, and the page's own inline styles by their hashes. Do not use it for a page with text of users.
  *
  * @returns the page, so that an `onSend` hook can return it.
  */
@@ -52,8 +45,7 @@ export function withPolicy(reply: FastifyReply, page: string, written: WrittenSt
       'default-src': NONE,
       'script-src': SELF,
       'worker-src': SELF,
-      // 'unsafe-inline' has no effect beside a hash (CSP 3 §6.7.3.3), so the list contains only one of the
-      // two.
+      // 'unsafe-inline' has no effect beside a hash (CSP 3 §6.7.3.3).
       'style-src-elem': [
         ...SELF,
         ...(written === 'any' ? ["'unsafe-inline'"] : [...elements, ...written].map(hashOf)),

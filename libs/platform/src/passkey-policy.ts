@@ -8,18 +8,14 @@ const ALGORITHMS = new Map([
   ['RS256', -257],
 ]);
 
-/** The kinds of attestation that browsers can be asked for (WebAuthn Level 3 §5.4.7). */
+/** WebAuthn Level 3 §5.4.7. */
 const ATTESTATIONS = ['none', 'indirect', 'direct', 'enterprise'] as const;
 const REQUIREMENTS = ['required', 'preferred', 'discouraged'] as const;
 
-/** The rules for an integration's passkeys: what browsers are asked for, and what is checked later. */
 export interface PasskeyPolicy {
   rpId: string;
   rpName: string;
-  /**
-   * The origins that may create passkeys, compared exactly: web origins, and `android:apk-key-hash:…` of
-   * apps.
-   */
+  /** Compared exactly: web origins, and `android:apk-key-hash:…` of apps. */
   origins: readonly string[];
   userVerification: (typeof REQUIREMENTS)[number];
   residentKey: (typeof REQUIREMENTS)[number];
@@ -27,16 +23,13 @@ export interface PasskeyPolicy {
   /** COSE identifiers. The preferred one comes first. */
   algorithms: readonly number[];
   /**
-   * Allowed AAGUIDs in lower case. If the list is not empty, only these authenticator models are allowed, and
-   * the attestation must prove the model.
+   * In lower case. If there are any, only these authenticator models are allowed, and the attestation must
+   * prove the model.
    */
   aaguidAllow: readonly string[];
-  /** Forbidden AAGUIDs in lower case. */
+  /** In lower case. */
   aaguidDeny: readonly string[];
-  /**
-   * The most passkeys that a user may have: those already registered plus those in the request. Counts only
-   * passkeys that Gangway has registered.
-   */
+  /** How many passkeys registered through Gangway a user may have. */
   maxAuthenticators: number;
 }
 
@@ -46,7 +39,7 @@ const hostname = z
     error: 'is not a domain name',
     abort: true,
   })
-  // For browsers, 127.1 and 2130706433 are IP addresses too. So this check parses the name as a browser does.
+  // For browsers, 127.1 and 2130706433 are IP addresses too, so this check parses the name as a browser does.
   .refine((host) => URL.parse(`https://${host}`)?.hostname === host && isIP(host) === 0, {
     error: 'is an IP address, which passkeys do not allow: give a domain name, or localhost',
   });
@@ -154,11 +147,7 @@ export const passkeyEnvironment = {
   MAX_AUTHENTICATORS: setting('Passkeys that a subject may have through Gangway.', count(10, 1, 10)),
 };
 
-/**
- * Builds the policy, and adds settings that contradict each other to `faults`.
- *
- * @param prefix the prefix of the variables.
- */
+/** Adds settings that contradict each other to `faults`. */
 export function passkeyPolicyOf(
   own: z.output<z.ZodObject<typeof passkeyEnvironment>>,
   prefix: string,
@@ -195,6 +184,6 @@ export function passkeyPolicyOf(
 
 /**
  * A passkey's relying party is the page's host or a domain above it (WebAuthn Level 3 §5.1.3). Related
- * origins (§5.11), which a relying party can allow in addition, are not supported.
+ * origins (§5.11) are not supported.
  */
 const isWithin = (rpId: string, host: string) => host === rpId || host.endsWith(`.${rpId}`);

@@ -14,7 +14,6 @@ import { Metrics, MetricsController, samplesBy } from './signals/metrics.js';
 import { Tracing } from './signals/tracing.js';
 import { VERSION } from './version.js';
 
-/** What every app needs: settings, clock, logger, encryption (`Sealer`), health checks and metrics. */
 @Global()
 @Module({})
 export class PlatformModule {
@@ -24,9 +23,6 @@ export class PlatformModule {
     metrics.gauge('gangway_check_up', async () => samplesBy('check', await health.gauges()));
   }
 
-  /**
-   * @param role the role of the app. It is part of the name under which the process reports its health.
-   */
   static forRoot(config: Config | ConsoleConfig, role: AppRole = 'service'): DynamicModule {
     // The console has no sealing keys.
     const sealer =

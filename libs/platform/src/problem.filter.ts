@@ -4,14 +4,14 @@ import { PROBLEMS, ProblemError, problemType, type ProblemCode } from '#libs/ker
 import { shownPath } from './shown.js';
 
 /**
- * Describes the outage of a server that the service needs, such as PostgreSQL. The answer is then 503, not
- * 500. Returns null for other errors.
+ * Describes the outage of a server such as PostgreSQL, so that the answer is 503, not 500. Null for other
+ * errors.
  */
 export type OutageTest = (error: unknown) => string | null;
 
 const RETRY_AFTER_S = 2;
 
-/** The problem codes for errors that Nest or Fastify throw by themselves. */
+/** For errors that Nest or Fastify throw by themselves. */
 const CODE_OF_STATUS: Record<number, ProblemCode> = {
   400: 'validation_failed',
   401: 'unauthenticated',
@@ -23,12 +23,12 @@ const CODE_OF_STATUS: Record<number, ProblemCode> = {
   503: 'not_ready',
 };
 
-/** The details for codes whose title does not say what to do. */
+/** For codes whose title does not say what to do. */
 const WORDS_OF_CODE: Partial<Record<ProblemCode, string>> = {
   unsupported_media_type: 'Send the body with the Content-Type "application/json".',
 };
 
-/** The code of an answer that does not come from a {@link ProblemError}. */
+/** For an answer that does not come from a {@link ProblemError}. */
 export const codeOfStatus = (status: number): ProblemCode | undefined =>
   CODE_OF_STATUS[status] ?? (status >= 500 ? 'internal' : undefined);
 
@@ -38,7 +38,7 @@ export type ProblemAnswer = (
   reply: FastifyReply,
 ) => FastifyReply;
 
-/** Turns every error into a problem (RFC 9457). Clients get errors only through this class. */
+/** Turns every error into a problem (RFC 9457). */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(
@@ -55,7 +55,7 @@ export class ProblemFilter implements ExceptionFilter {
     this.write(this.problemOf(error), request, reply);
   }
 
-  /** Makes a problem from an error. An outage or an unexpected error becomes its `cause`, for the log. */
+  /** An outage or an unexpected error becomes the `cause` of the problem, for the log. */
   problemOf(error: unknown): ProblemError {
     if (error instanceof ProblemError) return error;
     const outage = this.findOutage(error);
@@ -70,7 +70,7 @@ export class ProblemFilter implements ExceptionFilter {
         ...(status === 503 && { retryAfterS: RETRY_AFTER_S }),
       });
     }
-    // Fastify refused the request with a status that has no code above, e.g. 414 for a path that is too long.
+    // A status of Fastify that has no code above, e.g. 414 for a path that is too long.
     if (status !== null && status >= 400 && status < 500 && isFastify(error)) {
       return new ProblemError('validation_failed', {
         status,
@@ -84,10 +84,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-/**
- * The codes of Fastify's errors whose texts may be shown. The texts of other errors repeat the path, query or
- * headers.
- */
+/** Fastify's errors whose texts may be shown. The texts of other errors repeat the path, query or headers. */
 const FIXED_WORDS: ReadonlySet<unknown> = new Set([
   'FST_ERR_CTP_BODY_TOO_LARGE',
   'FST_ERR_CTP_EMPTY_JSON_BODY',
@@ -101,7 +98,6 @@ function wordsOf(error: unknown): string | null {
 
 const isFastify = (error: unknown) => String((error as { code?: unknown }).code).startsWith('FST_');
 
-/** Writes a problem as the answer (RFC 9457 §3). */
 export function sendProblem(
   problem: ProblemError,
   request: FastifyRequest,

@@ -8,13 +8,9 @@ import { passwordIn } from './server-urls.js';
 /** SHA-256 of the private keys in docker-compose.yml, which are published with the code. */
 const PUBLISHED_KEYS = new Set(['80363c419a9af803363c2fdc2007378ab87ad26aec6eca2df959c945c8e6b88b']);
 
-/** Words that mark a development value. */
 const DEVELOPMENT = /\b(dev|development|test|tests|example|changeme)\b/i;
 
-/**
- * Whether a key is not random: typed text, a repeated byte or a sequence. 32 random bytes never look like
- * this.
- */
+/** Whether a key is typed text, a repeated byte or a sequence. 32 random bytes never look like this. */
 function isMadeUp(key: Buffer): boolean {
   const isText = key.every((byte) => byte >= 0x20 && byte < 0x7f);
   return isText || new Set(key).size < 12;
@@ -29,8 +25,7 @@ function isKnown(privateKey: string): boolean {
 }
 
 /**
- * Reads a private key from each allowed notation, as 64 hex digits. Null for other texts, which another check
- * refuses.
+ * A private key in any allowed notation, as 64 hex digits. Null for other texts, which another check refuses.
  */
 function scalarOf(text: string): string | null {
   if (/^(0x)?[0-9a-f]{64}$/i.test(text)) return text.slice(-64).toLowerCase();
@@ -46,19 +41,11 @@ function scalarOf(text: string): string | null {
 
 const words = (value: string) => value.replaceAll('_', '-');
 
-/**
- * Finds the settings of the console that production refuses: published or guessable keys and passwords, and
- * logins without TLS.
- */
 export function consoleProductionFaults(config: ConsoleConfig): Faults {
   if (config.NODE_ENV !== 'production') return [];
   return [...sharedFaults(config), ...plainLogins(config)];
 }
 
-/**
- * Finds the settings that production refuses: published or guessable keys and passwords, and providers
- * without TLS.
- */
 export function productionFaults(config: Config): Faults {
   if (config.NODE_ENV !== 'production') return [];
   const faults: Faults = [...config.INTEGRATIONS.flatMap(plainUrls), ...sharedFaults(config)];
@@ -73,7 +60,7 @@ export function productionFaults(config: Config): Faults {
   for (const integration of config.INTEGRATIONS) {
     for (const key of integration.keys) {
       if ('privateKey' in key && isKnown(key.privateKey.reveal())) {
-        refuse(key.source, 'is a published development key: make a new key');
+        refuse(key.source, 'is published, or its bytes are not random: make a new key');
       }
     }
   }

@@ -15,21 +15,19 @@ type Problem = Pick<ProblemError, 'code' | 'retryable'> &
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The problem that answers the request, for its log line. */
     problem?: Problem;
   }
 }
 
-/** The log line of an answer with status 400 or above. It contains no body, query, header or full path. */
+/** Contains no body, query, header or full path. */
 type ProblemLine = LogFields & { traceId: string; status: number };
 
 /** Operators change the level of these lines under this name. */
 const CONTEXT = { context: 'RequestLog' satisfies LogModule };
 
 const WINDOW_MS = 60_000;
-/** The highest number of lines per minute, for one kind of problem and caller. */
 const LINES_PER_WINDOW = 60;
-/** An outage, or too many requests of a caller, causes one of these codes for each request. */
+/** In an outage, or if a caller sends too much, each request gets one of these codes. */
 const REPEATED: ReadonlySet<unknown> = new Set(['not_ready', 'rate_limited']);
 
 interface Count {
@@ -39,9 +37,8 @@ interface Count {
 }
 
 /**
- * Writes one line for each answered request: a 4xx at `info`, a 5xx at `error`, anything else at `debug`.
- * Lines about senders without a login, and lines with a code in {@link REPEATED}, are limited per minute. One
- * more line says how many lines were left out.
+ * Writes one line for each answered request: a 4xx at `info`, a 5xx at `error`, others at `debug`. Lines
+ * about senders without a login, and lines with a code in {@link REPEATED}, are limited per minute.
  */
 @Injectable()
 export class RequestLog implements OnApplicationShutdown {
@@ -50,7 +47,7 @@ export class RequestLog implements OnApplicationShutdown {
 
   constructor(private readonly health: Health) {}
 
-  /** Writes the line of an answer, also of an answer that a plugin sent. */
+  /** Also called for an answer that a plugin sent. */
   answered(request: FastifyRequest, reply: FastifyReply): void {
     const { statusCode: status } = reply;
     if (status < 400 && !PinoLogger.root.isLevelEnabled('debug')) return;
@@ -62,12 +59,11 @@ export class RequestLog implements OnApplicationShutdown {
       status,
       method: request.method,
       route,
-      // Without a route, the operator needs the path to find the mistake.
       ...(route === undefined && { path: shownPath(request.url) }),
       caller,
       operator,
       address,
-      // The log line gives the reason why a token was refused. The answer does not.
+      // Only the log has the reason why a token was refused.
       reason,
       onboardingId: onboardingOf(request, route),
       durationMs: Math.round(reply.elapsedTime),
@@ -86,7 +82,6 @@ export class RequestLog implements OnApplicationShutdown {
     });
   }
 
-  /** Writes the line of a problem. If this minute already has too many such lines, only counts it. */
   problem(line: ProblemLine): void {
     const { status, code, method, route } = line;
     // A stopping process refuses requests on purpose. That is not an outage.
@@ -137,7 +132,6 @@ export function onboardingOf(
   return typeof id === 'string' && isUuid(id) ? id.toLowerCase() : undefined;
 }
 
-/** @returns log fields for the cause of a 5xx answer: the problem's detail, and the error that led to it. */
 function causeOf(problem: Problem | undefined) {
   const { code, message, cause } = problem ?? {};
   const err = cause ?? (code === 'internal' ? problem : undefined);

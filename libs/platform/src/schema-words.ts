@@ -32,7 +32,6 @@ const FORMATS: Readonly<Record<string, string>> = {
   url: 'a URL',
 };
 
-/** The unit in which a value is counted, in the singular. */
 const UNITS: Readonly<Record<string, string>> = {
   array: 'entry',
   map: 'entry',
@@ -76,7 +75,7 @@ const oneOf = (values: readonly unknown[]) => {
   return shown.length === 1 ? shown[0]! : `one of ${shown.join(', ')}`;
 };
 
-/** Names the unknown members. Hides names that may be misplaced secrets. */
+/** Hides names that may be misplaced secrets. */
 function unknownMembers(issue: RawIssue & { code: 'unrecognized_keys' }): string {
   const unknown = [...new Set(issue.keys.map(shownMember))].join(', ');
   const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape as object) : [];
@@ -84,7 +83,7 @@ function unknownMembers(issue: RawIssue & { code: 'unrecognized_keys' }): string
   return known.length === 0 ? said : `${said}; it may have ${known.join(', ')}`;
 }
 
-/** The text for a failed check that has no text of its own. It says what is wrong and what is allowed. */
+/** The text for a failed check that has no text of its own. */
 function schemaWords(issue: RawIssue): string {
   switch (issue.code) {
     case 'invalid_type':

@@ -12,7 +12,7 @@ export interface SealingKey {
   key: Buffer;
 }
 
-/** The row and column of an encrypted value. A value that is moved to another place cannot be decrypted. */
+/** A value that is moved to another row or column cannot be decrypted. */
 export interface SealedPlace {
   onboardingId: string;
   field: string;
@@ -22,11 +22,9 @@ const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * Encrypts secret columns: AES-256-GCM with a random 96-bit IV (NIST SP 800-38D §8.2.2). The place of the
- * value is the additional authenticated data. A sealed value has the form `length of the key id (1 byte) ‖
- * key id ‖ IV ‖ ciphertext ‖ tag`.
- *
- * The sealer stores each key as a `KeyObject`, because making a key object takes longer than an encryption.
+ * AES-256-GCM with a random 96-bit IV (NIST SP 800-38D §8.2.2), and the place as additional authenticated
+ * data. A sealed value has the form `length of the key id (1 byte) ‖ key id ‖ IV ‖ ciphertext ‖ tag`. Keys
+ * are `KeyObject`s, because making a key object takes longer than an encryption.
  */
 export class Sealer {
   readonly #keys: ReadonlyMap<string, KeyObject>;
@@ -44,12 +42,12 @@ export class Sealer {
     return this.#current.id;
   }
 
-  /** The ids of all keys. The encrypting key comes first. */
+  /** The encrypting key comes first. */
   get ids(): string[] {
     return [...this.#keys.keys()];
   }
 
-  /** @returns a sealer that encrypts with the given key, and also decrypts with the keys of this sealer. */
+  /** @returns a sealer that encrypts with the given key, and also decrypts with the keys of this one. */
   behind(key: SealingKey): Sealer {
     return new Sealer([key, ...[...this.#keys].map(([id, each]) => ({ id, key: each }))]);
   }
@@ -85,10 +83,9 @@ export class Sealer {
   }
 }
 
-/** The id of the key that sealed a value. */
 export const sealedBy = (sealed: Buffer) => sealed.subarray(1, 1 + (sealed[0] ?? 0)).toString();
 
-/** Random bytes for many IVs, because each read of random bytes takes as long as an encryption. */
+/** Each read of random bytes takes as long as an encryption, so one read serves many IVs. */
 const ivs = Buffer.alloc(IV_BYTES * 256);
 let usedBytes = ivs.length;
 

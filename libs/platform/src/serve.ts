@@ -15,8 +15,8 @@ export interface Serving<C> {
 }
 
 /**
- * Runs an app until `SIGTERM` or `SIGINT`. Then the app reports not ready, accepts no new work, finishes the
- * running work, and exits with 0. If this takes longer than `DRAIN_TIMEOUT_MS`, it exits with 1.
+ * Runs an app until `SIGTERM` or `SIGINT`. Then the app accepts no new work, finishes the running work, and
+ * exits with 0, or with 1 if this takes longer than `DRAIN_TIMEOUT_MS`.
  */
 export async function serve<C extends ConsoleConfig>({
   read,
@@ -39,7 +39,6 @@ export async function serve<C extends ConsoleConfig>({
     process.exit(1);
   }
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
-  // PORT may be 0, so the log shows the port in use.
   const { port: bound } = app.getHttpServer().address() as AddressInfo;
   new Log('Serve').info({}, `listening on http://${host}:${bound}`);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(app));

@@ -2,18 +2,18 @@ import { accessSync, constants } from 'node:fs';
 import { z } from 'zod';
 
 /**
- * The fault of a URL, or null. The text is the end of a sentence that begins with the variable's name. It
- * repeats no part of the URL that may be secret.
+ * The end of a sentence that begins with the variable's name. It repeats no part of the URL that may be
+ * secret.
  */
 type Fault = string | null;
 
 const NO_HOST = '-';
 
-/** The address of PostgreSQL. Refuses parts that node-postgres would ignore or misread. */
+/** Refuses parts that node-postgres would ignore or misread. */
 export const databaseUrl = () =>
   serverUrl(['postgres:', 'postgresql:'], findDatabaseFault).transform(asVerified);
 
-/** The address of Redis. Refuses parts that ioredis would ignore or misread. */
+/** Refuses parts that ioredis would ignore or misread. */
 export const redisUrl = () => serverUrl(['redis:', 'rediss:'], findRedisFault);
 
 function serverUrl(protocols: string[], findFault: (parsed: URL) => Fault) {
@@ -48,18 +48,15 @@ function findUrlFault(value: string, protocols: string[], findFault: (parsed: UR
   return findFault(parsed);
 }
 
-/**
- * Parses a URL. The URL of a socket may have a user but no host. Node.js cannot parse such a URL, so this
- * function inserts an impossible host.
- */
+/** The URL of a socket may have a user but no host. Node.js cannot parse it without this impossible host. */
 function parsedUrl(value: string): URL | null {
   return URL.parse(value) ?? URL.parse(value.replace('@/', `@${NO_HOST}/`));
 }
 
-/** The password in a server's URL, percent-encoded. */
+/** Percent-encoded. */
 export const passwordIn = (value: string): string => parsedUrl(value)?.password ?? '';
 
-/** @returns the hosts of a URL: the text between user and path, even if the URL is invalid. */
+/** The text between user and path, even if the URL is invalid. */
 function hostsOf(value: string): string {
   const authority = /^[a-z]+:\/\/([^/?#]*)/.exec(value)?.[1] ?? '';
   return authority.slice(authority.lastIndexOf('@') + 1);
@@ -75,12 +72,10 @@ function isEncoded(part: string): boolean {
 }
 
 /**
- * Hides a parameter that does not look like a name. It may be a part of a password, because the text after a
- * ? in a password is parsed as parameters.
+ * An odd name may be a part of a password, because the text after a ? in a password is parsed as parameters.
  */
 const shown = (name: string) => (/^[A-Za-z_]{1,40}$/.test(name) ? name : 'with an odd name');
 
-/** Parameters that Gangway sets itself for each connection. */
 const OURS = new Set([
   'client_encoding',
   'encoding',
@@ -152,10 +147,7 @@ function isReadable(path: string): boolean {
   }
 }
 
-/**
- * Replaces `require` and `verify-ca` by `verify-full`. node-postgres treats all three in the same way now,
- * but a later version will not.
- */
+/** node-postgres treats `require` and `verify-ca` like `verify-full` now, but a later version will not. */
 function asVerified(value: string): string {
   const { searchParams } = parsedUrl(value)!;
   if (!/^(require|verify-ca)$/.test(searchParams.get('sslmode') ?? '')) return value;

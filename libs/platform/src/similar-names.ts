@@ -2,13 +2,10 @@
 const FOREIGN: ReadonlySet<string> = new Set(['APP_KEY', 'POST']);
 const SHORT = 8;
 
-/**
- * How many letters may differ in similar names. Short names with two different letters, such as HOST and
- * HOME, are not similar.
- */
+/** Short names with two different letters, such as HOST and HOME, are not similar. */
 const mostEdits = (name: string) => (name.length < SHORT ? 1 : 2);
 
-/** @returns the known name that is most similar to an unknown name. Null if no name is similar. */
+/** @returns null if no known name is similar. */
 export function similarName(name: string, known: readonly string[]): string | null {
   if (FOREIGN.has(name)) return null;
   const near = known
@@ -19,13 +16,12 @@ export function similarName(name: string, known: readonly string[]): string | nu
   return near[0]?.each ?? null;
 }
 
-/** @returns the end of an error message that suggests a similar name. Empty if no name is similar. */
+/** @returns an empty text if no name is similar. */
 export function suggestion(name: string, known: readonly string[]): string {
   const similar = similarName(name, known);
   return similar === null ? '' : `; do you mean ${similar}?`;
 }
 
-/** @returns the known names that are most similar to a name, the most similar first. */
 export const nearestNames = (name: string, known: readonly string[], most = 3): string[] =>
   known
     .map((each) => ({ each, edits: edits(name.toLowerCase(), each.toLowerCase()) }))
@@ -33,7 +29,7 @@ export const nearestNames = (name: string, known: readonly string[], most = 3): 
     .slice(0, most)
     .map(({ each }) => each);
 
-/** How many letters must be changed, added or removed to turn one text into the other (Levenshtein). */
+/** Levenshtein distance. */
 function edits(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, n) => n);
   for (const [i, letter] of [...from].entries()) {

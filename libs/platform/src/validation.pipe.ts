@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
 import { fieldErrors } from './field-errors.js';
 
-/** Checks each `@Body`, `@Query` and `@Param` that has a zod schema. The problem lists every fault. */
+/** Checks each `@Body`, `@Query` and `@Param` that has a zod schema. */
 export const validationPipe = new StandardSchemaValidationPipe({
   exceptionFactory: (issues) =>
     new ProblemError('validation_failed', {

@@ -5,7 +5,7 @@ export const VERSION = (
   JSON.parse(readFileSync(findPackage(import.meta.dirname), 'utf8')) as { version: string }
 ).version;
 
-/** Finds package.json in a parent folder, because the compiled file is one level deeper than its source. */
+/** Searches the parent folders, because the compiled file is one level deeper than its source. */
 function findPackage(from: string): string {
   const path = join(from, 'package.json');
   return existsSync(path) ? path : findPackage(dirname(from));

@@ -2,9 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import { ProblemError } from '#libs/kernel';
 
 /**
- * Answers 405 with `Allow` if the path exists, but not for this method (RFC 9110 §15.5.6). Call this function
- * before the routes are added. The answer needs no login, because the OpenAPI document is public and shows
- * the same methods.
+ * Answers 405 with `Allow` if the path exists, but not for this method (RFC 9110 §15.5.6). Call it before the
+ * routes are added. The answer needs no login, because the public OpenAPI document shows the same methods.
  */
 export function refuseWrongMethods(fastify: FastifyInstance): void {
   const routes = new Map<string, { path: RegExp; methods: Set<string> }>();

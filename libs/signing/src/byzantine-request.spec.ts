@@ -9,7 +9,7 @@ import { parsePrivateKey } from './private-key.js';
 
 const key = parsePrivateKey(new Secret(vectors.privateKeyHex), 'VECTORS');
 
-/** Lets Node.js decode a compressed key: the DER prefix of a P-256 SPKI (RFC 5480 §2), then the 33 bytes. */
+/** The DER prefix of a P-256 SPKI (RFC 5480 §2), then the 33 bytes of the compressed key. */
 const publicKey = createPublicKey({
   key: Buffer.concat([
     bytesOf('3039301306072a8648ce3d020106082a8648ce3d030107032200'),

@@ -3,12 +3,12 @@ import type { RequestSigner } from './request-signer.js';
 /** The signed parts of a request, in their wire form. */
 export interface ByzantineRequest {
   /**
-   * Unix time in whole seconds. Upstream refuses a time that differs from its own by more than a minute, so
-   * each attempt is signed again.
+   * Unix time in whole seconds. Upstream refuses times that are off by more than a minute, so each attempt is
+   * signed again.
    */
   timestampS: number;
   method: string;
-  /** Request target: path and query exactly as sent, e.g. `/v1/submit/init-otp`. */
+  /** Exactly as sent, e.g. `/v1/submit/init-otp`. */
   pathAndQuery: string;
   /** The exact text of the body, sent as UTF-8. Empty if there is none. */
   body: string;
@@ -24,7 +24,7 @@ export interface ByzantineHeaders {
  * Signs a request: ECDSA P-256 with SHA-256, DER, over timestamp, upper-case method, path with query, and
  * body, without separators (Byzantine Integrator API, request signing).
  *
- * @returns three headers. Both hex values start with `0x` and are in lower case.
+ * @returns the headers. The hex values start with `0x` and are in lower case.
  * @throws RangeError for a timestamp that is not in seconds, or a target that the HTTP client would change.
  * @throws SignerError if the signer gives no signature in time.
  */

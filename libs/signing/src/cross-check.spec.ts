@@ -1,7 +1,4 @@
-/**
- * node:crypto and @noble/curves share no code. Each library must accept the signatures of the other, and
- * refuse wrong signatures.
- */
+/** node:crypto and @noble/curves share no code, so each must accept the other's signatures. */
 import { createPublicKey, verify } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';

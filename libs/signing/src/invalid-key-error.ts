@@ -1,7 +1,4 @@
-/**
- * The message names the source of the key and the fault. There is no `cause`, because parsers quote their
- * input, which may be a private key.
- */
+/** Has no `cause`, because parsers quote their input, which may be a private key. */
 export class InvalidKeyError extends Error {
   /** The variable or file that contained the key. */
   readonly source: string;

@@ -3,7 +3,7 @@ import { InvalidKeyError } from './invalid-key-error.js';
 
 type Jwk = Readonly<Record<string, unknown>>;
 
-/** A decoded key. It is not yet known whether the key is on P-256. */
+/** It is not yet known whether the key is on P-256. */
 export interface DecodedKey {
   /** The private number, big-endian, with as many bytes as the text contained. */
   scalar: Uint8Array;
@@ -14,9 +14,8 @@ export interface DecodedKey {
 const FORMS = 'give 64 hex digits (with or without 0x), a PKCS#8 PEM, or a JWK';
 
 /**
- * Decodes a private key: hex, PKCS#8 PEM, or a JWK. The line ends of a PEM may be written as `\n`.
+ * Decodes hex, PKCS#8 PEM or a JWK. The line ends of a PEM may be written as `\n`.
  *
- * @param source names the variable or file in errors.
  * @throws InvalidKeyError if the text has none of these forms, or names another curve.
  */
 export function decodeKeyMaterial(material: string, source: string): DecodedKey {
@@ -91,8 +90,8 @@ function jwkNumbers(jwk: Jwk, source: string): DecodedKey {
   const number = (member: 'd' | 'x' | 'y'): Buffer => {
     const value = jwk[member];
     const bytes = Buffer.from(typeof value === 'string' ? value : '', 'base64url');
-    // All 32 bytes are required (RFC 7518 §6.2.1.2, §6.2.2.1). The bytes are encoded again for a comparison,
-    // because `Buffer.from` skips characters that it cannot read.
+    // All 32 bytes are required (RFC 7518 §6.2.1.2, §6.2.2.1). They are encoded again, because `Buffer.from`
+    // skips characters that it cannot read.
     if (bytes.length !== 32 || bytes.toString('base64url') !== value) {
       throw new InvalidKeyError(
         source,

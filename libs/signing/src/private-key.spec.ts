@@ -136,7 +136,7 @@ function thrownBy(run: () => unknown): Error {
   throw new Error('nothing was thrown');
 }
 
-/** @returns the first and last 12 characters of each PEM line, JWK member or hex number in a key's text. */
+/** The first and last 12 characters of each PEM line, JWK member or hex number in a key's text. */
 function piecesOfKey(material: string): string[] {
   return material.match(/[\w+/-]{12,}/g)?.flatMap((word) => [word.slice(0, 12), word.slice(-12)]) ?? [];
 }

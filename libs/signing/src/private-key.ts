@@ -8,12 +8,10 @@ import type { SigningKey } from './request-signer.js';
 import { DSA_ENCODING } from './signature-encoding.js';
 
 /**
- * Reads a private key (hex, PKCS#8 PEM or JWK) of P-256. @noble/curves checks the number and derives the
- * public key. If the text also contains a public key, the two public keys must be equal. OpenSSL's check is
- * not sufficient: OpenSSL accepts a PEM whose number is zero, above n, or does not fit its public key.
+ * Reads a private key (hex, PKCS#8 PEM or JWK) of P-256. @noble/curves checks it, because OpenSSL accepts a
+ * PEM whose number is zero, above n, or does not fit its public key.
  *
- * @param source names the variable or file in errors.
- * @throws InvalidKeyError that describes the fault and contains no byte of the key.
+ * @throws InvalidKeyError that contains no byte of the key.
  */
 export function parsePrivateKey(privateKey: Secret, source: string): SigningKey {
   const { scalar, claimedPublicKey } = decodeKeyMaterial(privateKey.reveal(), source);
@@ -28,7 +26,7 @@ export function parsePrivateKey(privateKey: Secret, source: string): SigningKey 
   return signingKeyOf(scalar, point);
 }
 
-/** @returns a key that signs with node:crypto: in constant time, with a random nonce, s not normalized. */
+/** A key that signs with node:crypto: in constant time, with a random nonce, s not normalized. */
 function signingKeyOf(scalar: Uint8Array, point: Uint8Array): SigningKey {
   const jwk = { ...publicJwk(point), d: Buffer.from(scalar).toString('base64url') };
   // Parsing the key for each signature would double the time of signing.
@@ -36,8 +34,7 @@ function signingKeyOf(scalar: Uint8Array, point: Uint8Array): SigningKey {
   return {
     publicKeyCompressedHex: p256.Point.fromBytes(point).toHex(true),
     sign: (message, encoding = 'der') =>
-      // DER is the default, so it needs no options. Options are slow, because Node.js throws and catches two
-      // errors.
+      // Options are slow, because Node.js throws and catches two errors. DER, the default, needs none.
       sign('sha256', message, encoding === 'der' ? key : { key, dsaEncoding: DSA_ENCODING[encoding] }),
   };
 }

@@ -2,16 +2,13 @@ import { createPublicKey, verify, type KeyObject } from 'node:crypto';
 import { p256 } from '@noble/curves/nist.js';
 import { DSA_ENCODING, type SignatureEncoding } from './signature-encoding.js';
 
-/** A public key that is proven to be a point on P-256. */
+/** Proven to be a point on P-256. */
 export class P256PublicKey {
-  /**
-   * SEC1 compressed, 66 lowercase hex digits. Equal keys have the same text, in whichever form they were
-   * given.
-   */
+  /** SEC1 compressed, 66 lowercase hex digits. Equal keys have the same text. */
   readonly compressedHex: string;
   /** SEC1 uncompressed: 65 bytes. */
   readonly uncompressed: Uint8Array;
-  /** This key object is made at the first verification, because most keys are only compared. */
+  /** Made at the first verification, because most keys are only compared. */
   #key: KeyObject | undefined;
 
   /** Use {@link decodePublicKey}. This constructor checks nothing. */
@@ -30,10 +27,7 @@ export class P256PublicKey {
   }
 }
 
-/**
- * @param uncompressed 65 bytes.
- * @returns the key as a JWK (RFC 7518 §6.2.1).
- */
+/** The key as a JWK (RFC 7518 §6.2.1). @param uncompressed 65 bytes. */
 export function publicJwk(uncompressed: Uint8Array) {
   const text = (from: number, to: number) =>
     Buffer.from(uncompressed.subarray(from, to)).toString('base64url');
@@ -41,8 +35,7 @@ export function publicJwk(uncompressed: Uint8Array) {
 }
 
 /**
- * Reads hex in upper or lower case, without `0x`: SEC1 compressed (33 bytes) or uncompressed (65 bytes,
- * §2.3.4).
+ * Reads hex without `0x`: SEC1 compressed (33 bytes) or uncompressed (65 bytes, §2.3.4).
  *
  * @returns undefined for any other text, and for a point that is not on the curve.
  */

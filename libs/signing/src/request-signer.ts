@@ -1,6 +1,5 @@
 import type { SignatureEncoding } from './signature-encoding.js';
 
-/** Signs upstream requests, with a local or a remote key. */
 export interface RequestSigner {
   /** SEC1 compressed P-256 public key: 66 lowercase hex digits, no `0x`. */
   readonly publicKeyCompressedHex: string;
@@ -15,7 +14,6 @@ export interface RequestSigner {
     encoding?: SignatureEncoding,
     timeoutMs?: number,
   ): Uint8Array | Promise<Uint8Array>;
-  /** Closes the connections of a remote signer. */
   close?(): void;
 }
 

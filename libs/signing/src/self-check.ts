@@ -6,10 +6,7 @@ const FORMAT = { der: 'der', raw: 'compact' } as const satisfies Record<Signatur
 
 /**
  * Verifies a signature of node:crypto with @noble/curves, so that a broken build of one of them stops the
- * boot. Otherwise an upstream would answer 401, hours later.
- *
- * @param source names the variable or file of the key.
- * @throws Error that names the source and the encoding.
+ * boot. Otherwise an upstream would answer 401, hours later. @throws Error
  */
 export function checkSignatures(key: SigningKey, source: string): void {
   const message = Buffer.from(`gangway signing check ${key.publicKeyCompressedHex}`);
@@ -25,8 +22,7 @@ export function checkSignatures(key: SigningKey, source: string): void {
 }
 
 /**
- * Verifies ECDSA with SHA-256 by @noble/curves, which shares no code with node:crypto. It is some 30 times
- * slower than node:crypto, so it runs only at boot.
+ * @noble/curves shares no code with node:crypto, and is some 30 times slower.
  *
  * @param publicKeyHex SEC1, compressed or uncompressed.
  */

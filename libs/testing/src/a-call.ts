@@ -1,6 +1,6 @@
 import type { Call } from '#libs/upstream';
 
-/** @returns a call for a test. It may be sent immediately, and `kept` stores its texts in memory. */
+/** A call that may be sent immediately. `kept` stores its texts in memory. */
 export function aCall(terms: Partial<Call> = {}): Call {
   const kept = new Map<string, string>();
   return {

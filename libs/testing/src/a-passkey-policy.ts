@@ -1,6 +1,5 @@
 import type { PasskeyPolicy } from '#libs/platform';
 
-/** The default policy of an integration with the relying party `app.example.com`. */
 export const aPasskeyPolicy = (own: Partial<PasskeyPolicy> = {}): PasskeyPolicy => ({
   rpId: 'app.example.com',
   rpName: 'Acme',

@@ -1,23 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { timeOfUuidV7, uuidV7 } from '#libs/kernel';
 
-/** A time relative to the clock of the database, so that a test and SQL use the same clock. */
+/** A time relative to the clock of the database. */
 export interface FromNow {
   inMs: number;
 }
 
-/** @returns the time `ms` milliseconds from now. A negative `ms` means the past. */
+/** A negative `ms` means the past. */
 export const inMs = (ms: number): FromNow => ({ inMs: ms });
 
-/** Something that runs SQL: a data source, a query runner, a client. */
 export interface Database {
   query(text: string, values: unknown[]): Promise<unknown>;
 }
 
 /**
- * Inserts an onboarding whose code was sent and is not entered yet. It has not reached any limit.
+ * Inserts an onboarding whose code was sent and is not entered yet, and that has reached no limit.
  *
- * @param columns replace the default values, by column name. Times may be given with {@link inMs}.
+ * @param columns replace the defaults. Times may be given with {@link inMs}.
  * @returns the id of the onboarding.
  */
 export async function anOnboarding(
@@ -59,10 +58,10 @@ export async function anOnboarding(
 }
 
 /**
- * Sets the values that the store sets with each write: `due_at`, when a worker must look at the row again,
- * and `live_id`, the subject's live onboarding.
+ * Sets what the store sets with each write: `due_at`, when a worker must look at the row again, and
+ * `live_id`, the subject's live onboarding.
  *
- * @param id the onboarding; null for all onboardings.
+ * @param id null for all onboardings.
  */
 export async function lookAgain(database: Database, id: string | null = null): Promise<void> {
   await database.query(

@@ -1,4 +1,4 @@
-/** @returns this thread's CPU time for the work, in milliseconds. Other programs do not add to it. */
+/** This thread's CPU time for the work. Other programs do not add to it. */
 export function cpuMs(work: () => unknown): number {
   const before = process.threadCpuUsage();
   work();

@@ -3,7 +3,6 @@ import { syncBuiltinESMExports } from 'node:module';
 
 const MAKERS = ['createPrivateKey', 'createPublicKey', 'createSecretKey'] as const;
 
-/** Counts the key objects that `node:crypto` makes while the work runs. */
 export async function keyObjectsMade(
   work: () => unknown,
 ): Promise<Partial<Record<(typeof MAKERS)[number], number>>> {
@@ -16,7 +15,7 @@ export async function keyObjectsMade(
       return original(...args);
     };
   }
-  // Replaces the functions also in modules that have imported them by name.
+  // Also replaces the functions in modules that imported them by name.
   syncBuiltinESMExports();
   try {
     await work();

@@ -3,19 +3,18 @@ import { createServer, type IncomingHttpHeaders, type Server, type ServerRespons
 import type { Socket } from 'node:net';
 
 export type KmsTrouble =
-  /** An error of AWS KMS with its HTTP status and its code in `__type`. */
+  /** An error of AWS KMS, with its code in `__type`. */
   | { error: string; status: number }
-  /** A broken service or proxy: a status with a body that KMS never sends. */
+  /** A broken service or proxy, with a body that KMS never sends. */
   | { status: number }
   | 'silence'
-  /** The head of an answer without its body. */
   | 'half an answer'
   | 'cut'
   /** A signature with one wrong bit. */
   | 'corrupted'
   /** A valid signature by another key. The answer names the requested key. */
   | 'foreign'
-  /** A valid signature by another key after an alias was moved. The answer names the other key. */
+  /** A valid signature by another key, as after a move of the alias. The answer names the other key. */
   | 'moved alias';
 
 export interface KmsCall {
@@ -36,9 +35,8 @@ interface StoredKey {
 }
 
 /**
- * A server for tests that acts as AWS KMS, written from the API reference and its JSON protocol
- * (`X-Amz-Target`, `application/x-amz-json-1.1`, Signature Version 4). It uses no code of the service, so it
- * cannot repeat an error of the service.
+ * Acts as AWS KMS, written from its API reference and JSON protocol. It shares no code with the service, so
+ * it cannot repeat an error of the service.
  */
 export class KmsStandIn {
   readonly calls: KmsCall[] = [];
@@ -50,7 +48,7 @@ export class KmsStandIn {
   mostSockets = 0;
   url = '';
 
-  /** Variables for the AWS SDK. Because AWS_PROFILE is empty, the SDK ignores a developer's own profile. */
+  /** For the AWS SDK. The empty AWS_PROFILE makes it ignore a developer's own profile. */
   static readonly credentials = {
     AWS_PROFILE: '',
     AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
@@ -84,11 +82,7 @@ export class KmsStandIn {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /**
-   * Makes a key.
-   * @param kind the `KeySpec`, and whether the key is for ECDH instead of signatures.
-   * @returns the ARN of the key, and its public key: the compressed point in hex.
-   */
+  /** @returns the ARN of the new key, and its public key: the compressed point in hex. */
   createKey(
     kind: 'ECC_NIST_P256' | 'ECC_SECG_P256K1' | 'RSA_2048' | 'ECC_NIST_P256 for ECDH' = 'ECC_NIST_P256',
   ) {
@@ -116,10 +110,7 @@ export class KmsStandIn {
     this.#keys.set(name, this.#keys.get(arn)!);
   }
 
-  /**
-   * Makes the next calls fail.
-   * @param times how many calls fail; by default, all calls.
-   */
+  /** Makes the next `times` calls fail, by default all. */
   meet(what: KmsTrouble, times = Infinity): void {
     this.#trouble = { what, times };
   }
@@ -205,10 +196,10 @@ export class KmsStandIn {
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
 /**
- * Signs a digest. Computes ECDSA itself (FIPS 186-5 §6.4.1), because `sign` of node:crypto would hash the
- * digest again. A new ECDH key pair gives k (the private key) and k·G (the public key).
+ * Computes ECDSA itself (FIPS 186-5 §6.4.1), because `sign` of node:crypto would hash the digest again. A new
+ * ECDH key pair gives k and k·G.
  *
- * @returns the signature in DER.
+ * @returns the signature in DER
  */
 function signDigest(digest: Buffer, key: KeyObject): Buffer {
   const d = bigint(Buffer.from(key.export({ format: 'jwk' }).d!, 'base64url'));
@@ -230,7 +221,7 @@ function power(base: bigint, exponent: bigint): bigint {
   return result;
 }
 
-/** @returns a number in its shortest DER form. If the first bit is set, a zero byte is added (X.690 §8.3). */
+/** A number in its shortest DER form. A zero byte is added if the first bit is set (X.690 §8.3). */
 function derInteger(value: bigint): Buffer {
   const digits = value.toString(16);
   const bytes = Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex');

@@ -3,7 +3,7 @@ import { PROVIDERS } from '#libs/upstream';
 import { testDatabaseEnv } from './test-database.js';
 import { testQueuePrefix, testRedisUrl } from './test-redis.js';
 
-/** A complete and valid environment that reaches no server, because nothing listens on port 1. */
+/** A valid environment that reaches no server, because nothing listens on port 1. */
 export const TEST_ENV: Readonly<Record<string, string>> = {
   NODE_ENV: 'test',
   LOG_LEVEL: 'silent',
@@ -22,7 +22,7 @@ export const TEST_ENV: Readonly<Record<string, string>> = {
   INTEGRATION_BYZANTINE_ORIGINS: 'https://app.example.com',
 };
 
-/** Settings for a test without servers. */
+/** For a test without servers. */
 export function testConfig(env: Record<string, string> = {}): Config {
   return parseConfig({ ...TEST_ENV, ...env }, PROVIDERS);
 }
@@ -32,7 +32,7 @@ export function testConsoleConfig(env: Record<string, string> = {}): ConsoleConf
 }
 
 /**
- * Settings for a test with the database and the queues of this jest worker.
+ * For a test with the database and the queues of this jest worker.
  *
  * @throws Error if jest runs without `npm test`
  */

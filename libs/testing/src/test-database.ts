@@ -4,9 +4,8 @@ import { fromTestRun, workerName } from './test-run.js';
 let made: Promise<string> | undefined;
 
 /**
- * The database of this jest worker: a copy of the migrated template, empty at the start of each test file.
+ * A copy of the migrated template for this jest worker, empty when a test file starts.
  *
- * @returns a connection URL
  * @throws Error if jest runs without `npm test`
  */
 export function testDatabaseUrl(): Promise<string> {
@@ -14,10 +13,7 @@ export function testDatabaseUrl(): Promise<string> {
   return made;
 }
 
-/**
- * @returns the variables with which an app reaches the database of this jest worker. If a long test runs a
- *   pooler, the app connects through it. The statements of the tests go directly to PostgreSQL.
- */
+/** The app connects to this jest worker's database through the pooler, if a long test runs one. */
 export async function testDatabaseEnv(): Promise<Record<string, string>> {
   const url = new URL(await testDatabaseUrl());
   url.port = process.env['GANGWAY_TEST_POOLER_PORT'] ?? url.port;
@@ -25,7 +21,7 @@ export async function testDatabaseEnv(): Promise<Record<string, string>> {
 }
 
 /**
- * Deletes all rows in the database of this jest worker, except the list of migrations.
+ * Deletes all rows in this jest worker's database, except the list of migrations.
  *
  * @throws Error if an open transaction of a test holds a lock for 10 s
  */

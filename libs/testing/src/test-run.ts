@@ -1,7 +1,6 @@
 /**
- * Reads a variable about the test servers, which `npm test` passes to each jest worker.
+ * Reads a variable that tools/test-servers.ts sets.
  *
- * @param variable set by tools/test-servers.ts
  * @throws Error if jest runs without `npm test`
  */
 export function fromTestRun(variable: string): string {
@@ -14,7 +13,7 @@ export function fromTestRun(variable: string): string {
   return value;
 }
 
-/** The name of this jest worker in the run, e.g. `mb2k1x9a4f_2`. jest counts workers from 1. */
+/** E.g. `mb2k1x9a4f_2`. jest counts workers from 1. */
 export function workerName(separator: string): string {
   return `${fromTestRun('GANGWAY_TEST_RUN')}${separator}${process.env['JEST_WORKER_ID'] ?? '1'}`;
 }

@@ -1,8 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 /**
- * Waits until a condition is met, instead of a fixed time.
- *
  * @returns the condition's result, as soon as it is neither false, null nor undefined.
  * @throws Error that names the condition if it takes longer than `withinMs`.
  */

@@ -1,6 +1,6 @@
 /**
- * Fails if a promise does not settle before a timer of this process fires. A busy machine delays the timer as
- * well as the promise, so a test with this function does not fail on a busy machine.
+ * Rejects if the promise does not settle in time. A busy machine delays the timer as well as the promise, so
+ * it does not make a test fail.
  *
  * @throws Error if the timer fires first
  */

@@ -26,8 +26,7 @@ function fail(
 }
 
 /**
- * For each failure class: the name under which the failure is counted, if it is, and whether the call proves
- * that the provider and our key work.
+ * `trouble`: the name under which the failure counts. `mends`: the call proves that provider and key work.
  */
 const MEANS: Record<FailureClass, { trouble: 'verify-otp' | 'access' | null; mends: boolean }> = {
   not_sent: { trouble: 'verify-otp', mends: false },
@@ -90,7 +89,6 @@ describe('CallEnds, the record of how calls have ended,', () => {
     expect(access).toEqual([401, 'accepted']);
   });
 
-  // A 404 as the answer to a probe proves nothing about the key.
   it('does not treat a rejected probe as proof that our key works again', () => {
     fail('misconfigured', { status: 401 });
     fail('rejected', { status: 404 }, 'probe');

@@ -2,7 +2,7 @@ import type { Clock } from '#libs/kernel';
 import type { FailureClass, UpstreamError } from './port/upstream-error.js';
 import type { CallName } from './port/upstream-provider.js';
 
-/** The kind of call that fails, or `access` if the provider refuses the key or the clock for all calls. */
+/** `access`: the provider refuses the key or the clock, for all calls. */
 export type TroubleName = CallName | 'access';
 
 /** Consecutive failures. Times are on the monotonic clock. */
@@ -12,7 +12,7 @@ export interface Failures {
   lastAtMs: number;
   failure: FailureClass;
   status: number | null;
-  /** How long the last failure counts, in ms. Null: until a call succeeds. */
+  /** How long the last failure counts. Null: until a call succeeds. */
   goodForMs: number | null;
 }
 
@@ -21,14 +21,11 @@ const STEP_GOOD_FOR_MS = 90_000;
 /** A failure counts this much longer than the wait that the provider asks for. */
 const AFTER_WAIT_MS = 30_000;
 
-/**
- * How the calls to one integration have ended in this process: the failures that are not reported yet, and
- * the last success of each kind of call.
- */
+/** How this process's calls to one integration ended: the unreported failures and the last successes. */
 export class CallEnds {
-  /** Called when the facts that this process must report to the other processes have changed. */
+  /** Called when this process has other facts to report to the other processes. */
   changed: (() => void) | null = null;
-  /** Called when the provider begins to refuse the key or the clock, and when it accepts a request again. */
+  /** Called when the provider begins to refuse the key or the clock, and when it accepts them again. */
   accessChanged: ((refused: { status: number | null } | null) => void) | null = null;
   readonly #okAt = new Map<TroubleName, number>();
   readonly #unreported = new Map<TroubleName, Failures>();
@@ -39,12 +36,12 @@ export class CallEnds {
     private readonly limits: { probeGoodForMs: number; retryAfterMaxMs: number },
   ) {}
 
-  /** Since when the provider refuses this process's key, scope or clock. Null while it accepts them. */
+  /** Null while the provider accepts this process's key, scope and clock. */
   get refused(): { sinceMs: number; status: number | null } | null {
     return this.#refused;
   }
 
-  /** When a call of this kind last succeeded in this process, on the monotonic clock. */
+  /** The last success of this kind of call, on the monotonic clock. */
   okAtMs(name: TroubleName): number {
     return this.#okAt.get(name) ?? -Infinity;
   }
@@ -55,14 +52,13 @@ export class CallEnds {
   }
 
   failed(call: CallName, error: UpstreamError): void {
-    // This process did not send the call, for example because its claim was too old. So the error says
-    // nothing about the provider.
+    // This process did not send the call, so the error says nothing about the provider.
     if (error.heldBack) return;
     switch (error.failure) {
-      // The provider has read the request and has accepted the key. A probe that is rejected proves neither.
+      // The provider read the request and accepted the key. A rejected probe proves neither.
       case 'rejected':
         return call === 'probe' ? undefined : this.succeeded(call);
-      // This failure does not show whether the provider works.
+      // This does not show whether the provider works.
       case 'rejected_unclear':
         return;
       case 'misconfigured':
@@ -76,11 +72,7 @@ export class CallEnds {
     return new Map(this.#unreported);
   }
 
-  /**
-   * Removes failures that were reported.
-   *
-   * @param reported an earlier result of `unreported()`. Failures that came later stay.
-   */
+  /** @param reported an earlier result of `unreported()`. Later failures stay. */
   removeReported(reported: ReadonlyMap<TroubleName, Failures>): void {
     for (const [name, { count, firstAtMs }] of reported) {
       const now = this.#unreported.get(name);

@@ -19,21 +19,21 @@ const config = testConfig({ PROBE_EVERY_MS: '20' });
 let http: UpstreamHttpClient;
 let server: RawServer;
 let watch: ClockWatch;
-/** `aheadMs`: how far the provider's clock is ahead. `more`: extra header lines of its answers. */
+/** How far the provider's clock is ahead. */
 let aheadMs = 0;
-let more = '';
+let extraHeaders = '';
 const asked = { steps: 0, probes: 0 };
 
 beforeEach(async () => {
   aheadMs = 0;
-  more = '';
+  extraHeaders = '';
   Object.assign(asked, { steps: 0, probes: 0 });
   http = new UpstreamHttpClient(config, systemClock);
   server = await RawServer.listen(({ socket, received }) => {
     const probe = received.lastIndexOf('GET /v1/integrator/whoami') > received.lastIndexOf('POST ');
     asked[probe ? 'probes' : 'steps'] += 1;
     const date = new Date(Date.now() + aheadMs).toUTCString();
-    const head = `date: ${date}\r\ncontent-type: application/json\r\n${more}`;
+    const head = `date: ${date}\r\ncontent-type: application/json\r\n${extraHeaders}`;
     socket.write(answering(200, probe ? '{"error":"no"}' : '{"otpId":"otp-1"}', head));
   });
 });
@@ -89,7 +89,7 @@ describe('when the provider’s clock differs', () => {
 
   it('an answer from a cache is not used for the measurement', async () => {
     aheadMs = -600_000;
-    more = 'age: 600\r\n';
+    extraHeaders = 'age: 600\r\n';
     const { skew, init } = begin();
     for (let n = 0; n < 3; n++) await init();
     expect(skew.lastMs()).toBe(0);

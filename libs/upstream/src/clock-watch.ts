@@ -2,12 +2,11 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShut
 import { CONFIG, type Config } from '#libs/platform';
 import { Integrations, type Integration } from './integrations.js';
 
-/** The interval is short, so that steps continue soon after the clocks agree again. */
+/** Short, so that steps continue soon after the clocks agree again. */
 const LOOK_EVERY_MS = 5_000;
 
 /**
- * Sends probes to a provider whose clock seems to differ. One answer does not prove the difference, and no
- * step should be sent only to get a second answer.
+ * Sends probes to a provider whose clock seems to differ, because one answer does not prove the difference.
  */
 @Injectable()
 export class ClockWatch implements OnApplicationBootstrap, OnApplicationShutdown {

@@ -18,26 +18,26 @@ export interface ContractFinding {
   integration: string;
   provider: string;
   ok: boolean;
-  /** The fingerprint of the key that signed. Null if the service signs no request to this provider. */
+  /** The fingerprint of the key that signed. */
   key: string | null;
   reachable: boolean;
-  /** Whether the provider accepted the key. Null if the answer does not show this. */
+  /** Null if the answer does not show whether the provider accepted the key. */
   keyAccepted: boolean | null;
   status: number | null;
   class: 'ok' | 'key_unusable' | FailureClass;
   detail: string | null;
   latencyMs: number;
-  /** The clocks differ by at least this time in ms. Null if the answer has no usable `Date`. */
+  /** The clocks differ by at least this time. Null if the answer has no usable `Date`. */
   clockApartMs: number | null;
-  /** A refusal's text, without personal data. Null if there is none, or the service knows the text. */
+  /** A refusal's text without personal data, if the service does not know the text. */
   unknownText: string | null;
-  /** The addresses with TLS, and the end of each certificate: ISO 8601, or null if the server sent none. */
+  /** `validUntil`: ISO 8601, or null if the server sent no certificate. */
   certificates: { address: string; validUntil: string | null }[];
 }
 
 /**
- * Sends a probe to each integration, with each of its keys. Probes change nothing, and send no mail. An
- * operator can test a second key before the service uses it. A key that cannot be opened is a finding too.
+ * Sends a probe to each integration with each of its keys, so that an operator can test a second key before
+ * the service uses it. Probes change nothing. A key that cannot be opened is a finding too.
  */
 export async function checkContracts(
   config: Config,
@@ -94,7 +94,7 @@ const unusable = ({ name, provider }: IntegrationConfig, error: Error) => ({
 });
 
 async function probe(config: Config, integration: IntegrationConfig, keys: SigningKeys | null) {
-  // Never undefined, because the configuration accepts only known kinds of provider.
+  // The configuration accepts only known kinds of provider.
   const definition = findProvider(integration.provider)!;
   const http = new WatchedClient(config, systemClock);
   const skew = new ClockSkew(systemClock, {
@@ -131,7 +131,7 @@ async function probe(config: Config, integration: IntegrationConfig, keys: Signi
   };
 }
 
-/** Keeps the last answer, because an error does not contain the whole answer. */
+/** Keeps the last answer, because an error contains only a part of it. */
 class WatchedClient extends UpstreamHttpClient {
   answer: HttpAnswer | null = null;
 
@@ -154,12 +154,12 @@ async function certificatesOf(integration: IntegrationConfig, timeoutMs: number)
   );
 }
 
-/** @returns when the certificate ends. Null if the server shows none in time. */
+/** Null if the server shows no certificate in time. */
 function certificateEnd(address: string, timeoutMs: number): Promise<string | null> {
   const { hostname, port } = new URL(address);
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   return new Promise((resolve) => {
-    // Accepts any certificate, to show the expiry of an untrusted certificate too. No data is sent.
+    // Accepts any certificate, to show the expiry of an untrusted one too. No data is sent.
     const socket = connect(
       {
         host,

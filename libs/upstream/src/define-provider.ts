@@ -18,20 +18,19 @@ export interface SigningParts extends ProviderParts {
 }
 
 export interface Provider extends ProviderSettings {
-  /** Whether a signature is valid only for a short time. If so, no step is sent while the clocks differ. */
+  /** Whether signatures are valid only for a short time. If so, no step is sent while the clocks differ. */
   limitsSignatureAge: boolean;
   law: RetryLaw;
-  /** The schemas of `subject` and `otp`, for the API documentation. Null if the provider accepts no `otp`. */
+  /** For the API documentation. Null if the provider accepts no `otp`. */
   schemas: { subject: z.ZodType; otp: z.ZodType | null };
   /**
-   * @param contact an e-mail address or a phone number, as a person types it.
-   * @returns the key that identifies the subject with this contact. Null if the text is no contact, or if
-   *   this provider does not identify subjects by their contact.
+   * @returns the key of the subject with this e-mail address or phone number. Null if the text is no contact,
+   *   or if this provider does not identify subjects by their contact.
    */
   keyOfContact(contact: string): string | null;
   /** The steps at which two requests with the same bytes have only one effect. */
   replayable: readonly StepCall[];
-  /** Creates the client. @throws Error that names the variable of an invalid setting. */
+  /** @throws Error that names the variable of an invalid setting. */
   create(integration: IntegrationConfig, parts: ProviderParts): UpstreamProvider;
 }
 
@@ -49,7 +48,7 @@ interface Definition<
   ): UpstreamProvider;
 }
 
-/** Defines a kind of provider. The types of `create` follow from `settings` and `signs`. */
+/** The types of `create` follow from `settings` and `signs`. */
 export const defineProvider = <
   const Kind extends string,
   Settings extends z.ZodObject,

@@ -12,7 +12,7 @@ const failing = (failure: FailureClass) => new UpstreamError(failure, { detail: 
 let guarded: GuardedProvider;
 afterEach(() => guarded.shutdown());
 
-/** A client whose `init-otp` calls end as `ends` says, behind a breaker that stays open for 20 ms. */
+/** A client whose `init-otp` calls end as `ends` does, behind a breaker that stays open for 20 ms. */
 function guard(ends: () => Promise<SentOtp>) {
   let calls = 0;
   const upstream = { down: false };

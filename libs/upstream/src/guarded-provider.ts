@@ -37,19 +37,18 @@ export type GuardConfig = Pick<
 
 /** A failed probe counts until two further probes were due. */
 const PROBES_MISSED = 2;
-/** A probe may start this long after it is due, because due probes start only every few seconds. */
+/** Due probes start only every few seconds, so a probe may start this late. */
 const PROBE_SLACK_MS = 5_000;
 
 /**
- * A provider's client behind a circuit breaker. While the breaker is open, a call ends as `not_sent`, so it
- * can be retried later. The breaker counts only failures that the provider may have caused.
+ * A provider's client behind a circuit breaker. While the breaker is open, a call ends as `not_sent` and can
+ * be retried. The breaker counts only failures that the provider may have caused.
  */
 export class GuardedProvider implements UpstreamProvider {
   readonly kind;
   readonly custody;
-  /** How calls have ended in this process. Calls that the breaker stopped are not included. */
+  /** Without the calls that the breaker stopped. */
   readonly ends: CallEnds;
-  /** Called each time that the breaker's state changes. */
   breakerChanged: ((state: BreakerState) => void) | null = null;
   readonly #keyOrSubject: KeyOrSubject;
   readonly #breaker: CircuitBreaker<[() => Promise<unknown>], unknown>;
@@ -87,7 +86,7 @@ export class GuardedProvider implements UpstreamProvider {
     return this.#breaker.halfOpen ? 'half_open' : 'open';
   }
 
-  /** Since when the breaker is open or half open, on the monotonic clock. Null while it is closed. */
+  /** On the monotonic clock. Null while the breaker is closed. */
   get notClosedSinceMs(): number | null {
     return this.#notClosedSinceMs;
   }
@@ -146,8 +145,8 @@ export class GuardedProvider implements UpstreamProvider {
   }
 
   /**
-   * Call this after a successful probe. Closes a breaker that has been half open for `RETRY_CAP_MS`, the
-   * longest wait before a retry. Without calls, a half open breaker never closes by itself.
+   * Closes a breaker that has been half open for `RETRY_CAP_MS`, the longest wait before a retry, because
+   * without calls it never closes by itself.
    */
   #closeWhenIdle(): void {
     const idleMs = this.clock.monotonicMs() - this.#halfOpenSinceMs;
@@ -196,7 +195,7 @@ export class GuardedProvider implements UpstreamProvider {
   }
 }
 
-/** Removes sent values (code, contact, session) from an unknown text, because it may repeat them. */
+/** An unknown text may repeat the sent values (code, contact, session). */
 function withoutGiven(error: UpstreamError, given: readonly unknown[]): void {
   if (error.unknownText) error.unknownText.text = withoutValues(error.unknownText.text, given);
 }

@@ -13,7 +13,7 @@ export interface Integration {
   config: IntegrationConfig;
 }
 
-/** The configured integrations. A row may name an integration that is no longer configured. */
+/** A row may name an integration that is no longer configured. */
 export class Integrations implements OnApplicationShutdown {
   readonly #byName: ReadonlyMap<string, Integration>;
 
@@ -29,7 +29,7 @@ export class Integrations implements OnApplicationShutdown {
     return this.#byName.get(name) ?? null;
   }
 
-  /** @returns the integration for requests that name none. Null unless exactly one is configured. */
+  /** The default for requests that name no integration. Null unless exactly one is configured. */
   only(): Integration | null {
     const [first] = this.#byName.values();
     return this.#byName.size === 1 && first ? first : null;

@@ -10,7 +10,6 @@ const refused = (mayBeOfSubject = true) =>
 const ANN = { userId: 'ann' };
 const BOB = { userId: 'bob' };
 
-/** An instance of KeyOrSubject, with a probe that ends as `probe` says, and a clock that the test moves. */
 function world(probe: () => Promise<void> = () => Promise.resolve()) {
   let now = 0;
   const probes: number[] = [];

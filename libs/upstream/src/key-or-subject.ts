@@ -12,9 +12,8 @@ interface Success {
 }
 
 /**
- * A provider may refuse a request without saying whether it refuses the key or the subject. This class
- * assumes the subject if three conditions hold: the key has just worked for another subject, the probe
- * succeeds, and the provider refuses the same call once more.
+ * Decides whether an unclear refusal concerns the key or the subject. It concerns the subject if the key has
+ * just worked for another subject, a probe succeeds, and the provider refuses the same call once more.
  */
 export class KeyOrSubject {
   /** For each kind of call: the last successes with two different subjects. */
@@ -63,7 +62,7 @@ export class KeyOrSubject {
     }
   }
 
-  /** Repeats the refused call, because a server of the provider with outdated data may have refused it. */
+  /** A server of the provider with outdated data may have refused the first call. */
   async #again<T>(make: () => Promise<T>): Promise<T> {
     try {
       return await make();
@@ -75,10 +74,7 @@ export class KeyOrSubject {
   }
 }
 
-/**
- * A hash of the subject. It stays in memory after an erasure, so it must not contain the user's address or
- * ids.
- */
+/** A hash, because it stays in memory after an erasure. */
 const fingerprint = (subject: Subject) =>
   createHash('sha256').update(JSON.stringify(subject)).digest('base64');
 

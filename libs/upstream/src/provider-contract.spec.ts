@@ -27,10 +27,7 @@ afterAll(() => doors.close());
 
 const STEPS: readonly StepOfDoor[] = ['init', 'verify', 'create'];
 
-/**
- * A user who goes through the steps at a provider. Each step keeps the data that the user's device has made,
- * so that a repeated call gets the same data.
- */
+/** A repeated call gets the same data of the user's device. */
 class Story {
   readonly passkeys: Passkey[];
   sent!: SentOtp;
@@ -199,7 +196,7 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
     }
   });
 
-  /** For each fault: the failure that it causes, and whether the request took effect. */
+  /** For each fault: the failure that it causes, and `done` if the request took effect. */
   const faults: [string, Omit<FaultSpec, 'route'>, FailureClass, { done?: true; retryAfterMs?: number }?][] =
     [
       ['a 500 before the effect', { status: 500 }, 'unavailable'],
@@ -228,7 +225,7 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
       ['a proxy’s 502', { status: 502, body: '<html>', contentType: 'text/html' }, 'unavailable'],
       ['a 408', { status: 408 }, 'no_answer'],
       ['a redirect', { status: 302 }, 'misconfigured'],
-      ['a 400 of another text', { status: 400, body: { message: 'new', error: 'new' } }, 'rejected_unclear'],
+      ['a 400 with a new text', { status: 400, body: { message: 'new', error: 'new' } }, 'rejected_unclear'],
       ['a 418', { status: 418 }, 'rejected_unclear'],
     ];
   const cases = STEPS.flatMap((step) =>
@@ -282,8 +279,7 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
       doors.sandbox.control.addFault({ route: 'get_authenticators', status: 503, times: 2 });
       expect(await endOf(story.create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
 
-      // The device's session has ended, and the service cannot look up the result. So it is unknown whether
-      // the first try succeeded.
+      // The session has ended, and the service cannot look up whether the first try succeeded.
       refuse();
       doors.sandbox.control.addFault({ route: 'create_authenticators', status: 401 });
       expect(await endOf(story.create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });

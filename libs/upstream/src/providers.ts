@@ -7,6 +7,6 @@ export const PROVIDERS = [byzantine, turnkey, authProxy] as const;
 
 export type ProviderKind = (typeof PROVIDERS)[number]['kind'];
 
-/** @returns undefined for an unknown kind. A row may name a kind that this version no longer has. */
+/** Undefined if a row names a kind that this version no longer has. */
 export const findProvider = (kind: string): Provider | undefined =>
   PROVIDERS.find((provider) => provider.kind === kind);

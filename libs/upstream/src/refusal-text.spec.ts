@@ -47,7 +47,7 @@ describe('the redacted text of a refusal', () => {
   it.each([
     ['of letters', 'a'.repeat(100_000)],
     ['of one-letter words', 'a.'.repeat(50_000)],
-    ['of begun addresses', '"a'.repeat(50_000)],
+    ['of unfinished e-mail addresses', '"a'.repeat(50_000)],
     ['that Unicode makes longer', '\uFDFA'.repeat(2_000)],
     ['of digits and separators', '1,,,,'.repeat(20_000)],
   ])('takes less than 100 ms to make from a long text %s', (_name, text) => {

@@ -1,21 +1,18 @@
 import { Secret } from '#libs/kernel';
 
 const LONGEST = 300;
-/** Only this many characters of a text are read. The rest is dropped. */
+/** The rest of a longer text is dropped. */
 const LOOKED_AT = 2_000;
 /** Shorter values are not removed, because they occur inside many words. */
 const SHORTEST_VALUE = 4;
 /** Longer values contain encoded bytes, not words. */
 const LONGEST_OF_WORDS = 256;
-/** The values of these members stay in the text: they come from fixed lists and are not personal. */
+/** These members' values stay in the text, because they come from fixed lists. */
 const OF_WORDS: ReadonlySet<string> = new Set(['type', 'transports', 'otpType']);
 
 /**
- * Removes the values that we sent, because no rule can recognize a one-time code that consists of letters.
- * Also removes the words of a value and the local part of an e-mail address, if they stand alone. Only the
- * beginning of a long text is kept.
- *
- * @param given any JSON values, also with secrets.
+ * Removes the values that we sent, because no rule can recognize a one-time code of letters. Also removes a
+ * value's words and an address's local part, if they stand alone. Drops the rest of a long text.
  */
 export function withoutValues(text: Secret, given: readonly unknown[]): Secret {
   const values = new Set<string>();
@@ -38,7 +35,7 @@ export function withoutValues(text: Secret, given: readonly unknown[]): Secret {
       flags: 'giu',
     })),
   ];
-  // Long values are removed first, because a long value may contain a short one.
+  // A long value may contain a short one.
   const longestFirst = forms.toSorted((one, other) => other.value.length - one.value.length);
   const whole = text.reveal();
   const removed = longestFirst.reduce(
@@ -62,10 +59,10 @@ function withoutBegun(text: string, values: Iterable<string>): string {
 
 const NO_LETTER_BEFORE = String.raw`(?<![\p{L}\p{M}\p{N}])`;
 const NO_LETTER_AFTER = String.raw`(?![\p{L}\p{M}\p{N}])`;
-/** This word stays in the text, because the placeholder `<sent>` contains it. */
+/** Stays in the text, because the placeholder `<sent>` contains it. */
 const NO_WORD = 'sent';
 
-/** @returns words of three letters or more, and the part before an `@`. A part of an id is no word. */
+/** Words of three letters or more, and the part before an `@`. A part of an id is no word. */
 function wordsOf(value: string): string[] {
   const words = value.split(/[^\p{L}\p{M}\p{N}]+/u).filter((part) => /^[\p{L}\p{M}]{3,}$/u.test(part));
   const [, local] = /(?:^|[\s<])([^\s<>@]{3,})@/u.exec(value) ?? [];
@@ -75,9 +72,9 @@ function wordsOf(value: string): string[] {
 const escaped = (value: string) => value.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
 
 /**
- * Removes personal data and secrets from a refusal's text, so that operators may read it. It keeps parts that
- * look like English words or names of fields. It replaces all others by placeholders, so texts that differ
- * only in values become equal.
+ * Removes personal data and secrets from a refusal's text, so that operators may read it. It keeps only what
+ * looks like English words or names of fields. Placeholders replace the rest, so texts that differ only in
+ * values become equal.
  *
  * @returns at most 300 characters.
  */
@@ -97,7 +94,7 @@ export function redacted(text: string): string {
     .toWellFormed();
 }
 
-/** @returns the beginning of a long text. Drops the last word, because no rule recognizes half a value. */
+/** Drops the last word of a cut text, because no rule recognizes half a value. */
 function begin(text: string): string {
   if (text.length <= LOOKED_AT) return text;
   return text.slice(0, LOOKED_AT).replace(/[\p{L}\p{M}\p{N}_+/=%~.@-]{1,256}$/u, '');
@@ -110,7 +107,6 @@ const CONSTANT = /^[A-Z]{2,16}(?:_[A-Z]{2,16})+$/;
 const WITHOUT_VOWEL = /^[^aeiouy]{5,}$/i;
 const SMALL_NUMBER = /^\d{1,3}$/;
 
-/** Keeps a run of characters if each of its parts is a word or a small number. */
 function placeholderOr(run: string): string {
   if (run.startsWith('<') || CONSTANT.test(run)) return run;
   const parts = run.split(/[_+/=%~.-]+/).filter(Boolean);

@@ -26,7 +26,6 @@ afterEach(async () => {
 const signerOf = (byte: string) => parsePrivateKey(new Secret(byte.repeat(32)), 'SPEC');
 const bothKeys = () => new SigningKeys([signerOf('01'), signerOf('02')]);
 
-/** For each provider: a function that takes the keys, and returns a function that asks for a code. */
 const CLIENTS = {
   byzantine: (keys: SigningKeys) => {
     const provider = new ByzantineProvider(
@@ -51,7 +50,7 @@ const CLIENTS = {
   },
 };
 
-/** Starts a server that gives these answers in order. For null, and after the last one, it disconnects. */
+/** Gives these answers in order. For null, and after the last one, the server disconnects. */
 const listen = async (...answers: (string | null)[]) => {
   server = await RawServer.listen(({ socket }, count) => {
     const answer = answers[count - 1] ?? null;

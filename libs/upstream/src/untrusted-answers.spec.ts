@@ -30,7 +30,6 @@ afterEach(async () => {
 const keys = new SigningKeys([parsePrivateKey(new Secret('01'.repeat(32)), 'SPEC')]);
 const subject = { accountId: randomUUID(), userId: randomUUID() };
 
-/** The steps at a provider whose server answers each request as `behave` does. */
 async function byzantine(behave: (incoming: Incoming, count: number) => void) {
   server = await RawServer.listen(behave);
   const provider = new ByzantineProvider(
@@ -192,7 +191,7 @@ describe('a 2xx answer of the Auth Proxy', () => {
 
 describe('an answer that never ends or breaks the rules of HTTP', () => {
   const chunked = `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n${JSON_TYPE}\r\n`;
-  /** Sends the piece again and again: as fast as the client reads, or every `everyMs`. */
+  /** Repeats the piece as fast as the client reads, or every `everyMs`. */
   const endlessly =
     (head: string, piece: string, everyMs = 0) =>
     ({ socket }: Incoming) => {
@@ -250,7 +249,7 @@ describe('an answer that never ends or breaks the rules of HTTP', () => {
     if (what.startsWith('a body'))
       expect(end).toHaveProperty('message', expect.stringContaining('larger than'));
     const { heapUsed, external } = process.memoryUsage();
-    // The limit is generous, because this process also runs the server, and garbage may not be collected yet.
+    // Generous, because this process also runs the server, and garbage may not be collected yet.
     expect(heapUsed + external - before.heapUsed - before.external).toBeLessThan(96 * MEGABYTE);
     await until('the connection is gone', () => server!.connections.every(({ socket }) => socket.destroyed));
   });

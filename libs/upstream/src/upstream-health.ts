@@ -8,8 +8,8 @@ import { UpstreamHttpClient } from './transport/http-client.js';
 const OPENNESS = { closed: 0, half_open: 0.5, open: 1 };
 
 /**
- * What this process knows about each provider, for metrics and the log. The readiness check combines the
- * reports of all processes (`libs/onboarding/src/integrations/integration-health.ts`).
+ * Metrics and log lines about each provider. The readiness check combines the reports of all processes
+ * (`libs/onboarding/src/integrations/integration-health.ts`).
  */
 @Injectable()
 export class UpstreamHealth implements OnApplicationShutdown {
@@ -55,8 +55,8 @@ export class UpstreamHealth implements OnApplicationShutdown {
     const about = { integration: name, process: this.process };
     let previous: BreakerState = 'closed';
     provider.breakerChanged = (breaker) => {
-      // During an outage, the breaker lets a call through every few seconds. These changes of its state write
-      // only debug lines.
+      // During an outage, the breaker lets a call through every few seconds. These changes write only debug
+      // lines.
       const news = (breaker === 'closed') !== (previous === 'closed');
       previous = breaker;
       const line = { ...about, breaker };

@@ -38,7 +38,7 @@ interface Parts {
 }
 
 async function connect(integration: IntegrationConfig, { config, http, clock }: Parts): Promise<Integration> {
-  // Never undefined, because the configuration accepts only known kinds of provider.
+  // The configuration accepts only known kinds of provider.
   const definition = findProvider(integration.provider)!;
   const keys = await openKeys(integration, config);
   const skew = new ClockSkew(clock, {
@@ -55,7 +55,6 @@ async function connect(integration: IntegrationConfig, { config, http, clock }: 
   };
 }
 
-/** @throws Error that names the variable of an invalid key, or of a second key that equals the first. */
 async function openKeys({ name, keys }: IntegrationConfig, config: Config): Promise<SigningKeys | null> {
   if (keys.length === 0) return null;
   const signers = await Promise.all(keys.map(openSigner));

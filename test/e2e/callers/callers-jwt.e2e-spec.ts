@@ -79,7 +79,7 @@ describe('a JWT of the issuer', () => {
   });
 });
 
-/** Values of the JWT claim `sub`. Most come from the documentation of identity providers. */
+/** Values of `sub`, mostly from the documentation of identity providers. */
 const SUBJECTS = {
   'Auth0, a machine': 'dGhpcyBpcyBub3QgYSBrZXk@clients',
   'Auth0, a user': 'auth0|64b0f1e2a3',

@@ -11,7 +11,7 @@ import { API_KEY, Story, type Answer } from '../../support/story.js';
 let story: Story;
 afterEach(() => story.end());
 
-/** Waits until the service counts requests in Redis. Until then, it counts them in its own memory. */
+/** Until Redis is ready, the service counts requests in its own memory. */
 const counts = (url: string) =>
   until('Redis counts', async () => (await readyAt(url)).body.checks['redis']?.status === 'up');
 
@@ -23,7 +23,7 @@ async function begin(env: Record<string, string>): Promise<Story> {
 
 const BAD = 'not-a-valid-token';
 
-/** @returns the values of the header RateLimit (IETF draft), by the name of the policy. */
+/** @returns the values of the header RateLimit (IETF draft), by policy. */
 function limitsOf({
   headers,
 }: Pick<Answer<unknown>, 'headers'>): Record<string, { q: number; r: number; t: number }> {
@@ -62,7 +62,7 @@ describe('invalid tokens', () => {
     expect((await from('192.0.2.2', API_KEY)).status).toBe(200);
     expect((await from('192.0.2.2', BAD)).status).toBe(401);
 
-    // All addresses of an IPv6 /64 network count as one, because the network belongs to one customer.
+    // The addresses of an IPv6 /64 network count as one, because the network belongs to one customer.
     for (let n = 0; n < 4; n++) expect((await from(`2001:db8:0:1::${n}`, BAD)).status).toBe(401);
     isOver(await from('2001:db8:0:1:ffff::1', API_KEY));
     expect((await from('2001:db8:0:2::1', API_KEY)).status).toBe(200);
@@ -90,7 +90,7 @@ describe('invalid tokens', () => {
   it('lock out an address, except for valid JWTs and for API keys that have worked before', async () => {
     const issuer = await TokenIssuer.start();
     const jwtKey = await issuer.newKey('k1');
-    // Without the cache, the service looks up the key in PostgreSQL for each request.
+    // Without the cache, each request needs PostgreSQL.
     story = await begin({ LOGIN_FAILURES_PER_MINUTE: '2', API_KEY_CACHE_MS: '0', ...issuer.env });
     story.atEnd(() => issuer.close());
     const [used, unused] = [
@@ -188,10 +188,7 @@ describe('a caller', () => {
     expect((await readWith(story, others)).status).toBe(200);
   });
 
-  /**
-   * Makes a key of `caller` with the development key, because a request of `caller` would count for its own
-   * limit.
-   */
+  /** Uses the development key, because a request of `caller` would count for the caller's own limit. */
   const makeKeyElsewhere = async (caller: string) =>
     (await makeKey(story, ['onboardings:read'], { caller })).token;
 
@@ -205,7 +202,7 @@ describe('a caller', () => {
     const headers = { ...bearer(starter), 'idempotency-key': randomUUID() };
     const subject = story.newSubject();
     expect((await story.start(subject, {}, headers)).status).toBe(201);
-    // The refused request and the start have used up two of the four requests.
+    // Two of the four requests are used up.
     for (const status of [201, 201, 429]) {
       expect((await story.start(subject, {}, headers)).status).toBe(status);
     }
@@ -241,8 +238,7 @@ describe('a user (the subject of an onboarding)', () => {
     expect(again.map(({ status }) => status)).toEqual([409, 409]);
     expect(await story.start(subject)).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
     expect((await story.start(story.newSubject())).status).toBe(201);
-    // Requests of other callers do not count for this limit. Otherwise another caller could guess an id and
-    // lock out the owner.
+    // Requests of other callers do not count for this limit. Otherwise they could lock out the owner.
     const { token } = await makeKey(story, ['operations:write']);
     expect((await story.call('POST', `/v1/onboardings/${id}/cancel`, { no: 1 }, bearer(token))).status).toBe(
       400,
@@ -281,7 +277,6 @@ describe('a user (the subject of an onboarding)', () => {
   });
 });
 
-/** @returns the Redis keys that count requests, sorted. */
 async function limitKeys(): Promise<string[]> {
   const redis = new Redis(story.env['REDIS_URL']!);
   const keys = await redis.keys(`${story.env['QUEUE_PREFIX']!}:limit:*`);

@@ -8,7 +8,7 @@ import { API_KEY, Story } from '../../support/story.js';
 const KEYS = '/v1/admin/api-keys';
 
 let story: Story;
-/** The URL of a second replica, which caches API keys for a shorter time. */
+/** The URL of a replica that caches API keys for a shorter time. */
 let replica: string;
 beforeAll(async () => {
   story = await Story.begin({ worker: false, env: { API_KEY_CACHE_MS: '60000' } });
@@ -272,7 +272,7 @@ describe('scopes', () => {
       expect(operation.security).toEqual(needed.map((scope) => ({ bearer: [scope] })));
       for (const [scope, token] of keys) {
         const unknownId = path.includes('admin') ? '0'.repeat(20) : '018f6d1c-0000-7000-8000-000000000000';
-        // The body is invalid on purpose, so that even a permitted request changes nothing.
+        // The body is invalid, so that even a permitted request changes nothing.
         const content = method === 'GET' ? undefined : { no: 'such member' };
         const url = path.replace('{id}', unknownId);
         const answer = await story.call<Refusal>(method, url, content, bearer(token));
@@ -300,7 +300,7 @@ describe('a request to start an onboarding', () => {
       const answer = await story.start(subject, more, bearer(token));
       expect(answer).toMatchObject({ status: 403, body: { code: 'forbidden' } });
     }
-    // The key names the integration `elsewhere`, so the answer may say that `elsewhere` is not configured.
+    // The key permits `elsewhere`, so the answer may say that this integration is not configured.
     const own = await story.start(subject, { integration: 'elsewhere' }, bearer(token));
     expect(own).toMatchObject({ status: 400, body: { code: 'validation_failed' } });
     expect(story.calls(subject, 'init-otp')).toBe(0);
@@ -318,7 +318,7 @@ describe('while PostgreSQL is down', () => {
     const unknown = await makeKey(story, ['onboardings:read']);
     expect(await statusOf(known.token, url)).toBe(200);
     await database.close();
-    // The 403 shows that the service knows the key: the key lacks the scope of this route.
+    // 403, because the key lacks the scope of this route.
     const ask = (token: string) => story.call<Refusal>('GET', KEYS, undefined, bearer(token), url);
     expect(await ask(known.token)).toMatchObject({ status: 403, body: { code: 'forbidden' } });
     expect(await ask(unknown.token)).toMatchObject({ status: 503, body: { code: 'not_ready' } });

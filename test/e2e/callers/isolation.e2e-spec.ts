@@ -9,7 +9,7 @@ import { Story, type Answer } from '../../support/story.js';
 const WHOLE: Scope[] = ['onboardings:read', 'onboardings:write', 'onboardings:erase'];
 const UNKNOWN = '01980000-0000-7000-8000-000000000000';
 
-/** Valid bodies, by route. The test cannot make them from the schemas alone. */
+/** Bodies that the test cannot make from the schemas alone. */
 const BODIES: Record<string, unknown> = {
   '/v1/onboardings/{id}/otp/verify': { code: '123456' },
   '/v1/onboardings/{id}/authenticators': {
@@ -48,7 +48,7 @@ beforeAll(async () => {
       OTP_TRIES: '9',
       OTP_WRONG_PER_ONBOARDING: '90',
       OTP_WRONG_PER_DAY: '900',
-      // Event streams must end soon, because the test reads each answer completely.
+      // Short, because the test reads each event stream to its end.
       EVENTS_STREAM_LIFE_MS: '100',
     },
   });
@@ -80,7 +80,6 @@ function call(
   return story.call(method, route.replace('{id}', id), body, headers);
 }
 
-/** Makes four onboardings of the caller `shop`, each in another state. @returns their ids by state. */
 async function ofShop(): Promise<Record<string, string>> {
   const start = async () => {
     const subject = story.newSubject();
@@ -104,7 +103,7 @@ const whole = (id: string) =>
     [id],
   );
 
-/** @returns the answer without the parts that differ in each request. */
+/** Leaves out the parts that differ in each answer. */
 const plain = ({ status, body }: Answer, id: string) => {
   const { traceId: _, ...rest } = body as unknown as { traceId: string };
   return { status, body: JSON.parse(JSON.stringify(rest).replaceAll(id, '{id}')) as unknown };

@@ -8,7 +8,7 @@ import { Story } from '../../support/story.js';
 
 jest.setTimeout(240_000);
 
-/** The console's first page must show a failure of the provider within this time. */
+/** The console's first page must show a failure within this time. */
 const SEEN_MS = 15_000;
 const USERS = 8;
 
@@ -61,7 +61,7 @@ describeInBrowser('a night on call', () => {
       .waitFor({ timeout: SEEN_MS });
     await keepScreenshots(page, 'console-now-storm');
 
-    // The provider works again. It refuses the repeated calls, because it already has the passkeys.
+    // The provider works again, but refuses the repeated calls, because it already has the passkeys.
     story.sandbox.control.removeFaults();
     for (const id of ids) await story.until(id, 'outcome_unknown');
     const lost = page.getByRole('table', { name: 'Lost outcomes' });
@@ -77,7 +77,7 @@ describeInBrowser('a night on call', () => {
     await keepScreenshots(page, 'console-operation');
     for (const id of ids) await story.until(id, 'completed');
 
-    // The next user succeeds, so the console can see that the provider works.
+    // The console learns from this user's success that the provider works.
     const { id: next } = await story.verified();
     expect((await story.register(next, [await story.passkey(next)])).status).toBe(200);
     await page.getByRole('link', { name: 'Now', exact: true }).click();
@@ -136,7 +136,7 @@ describeInBrowser('a night on call', () => {
   });
 
   it('an operator retries one onboarding by keyboard alone, and may not erase it', async () => {
-    // The step waits 100 s for its next attempt, so that the operator acts first, even on a slow machine.
+    // The operator has 100 s to act before the next attempt, also on a slow machine.
     story.sandbox.control.addFault({ route: 'init-otp', status: 503, retryAfterS: 100, times: 0 });
     const { body } = await story.start(story.newSubject(), {}, { prefer: 'wait=0' });
     watched = await openConsole(browser, story, 'operator');

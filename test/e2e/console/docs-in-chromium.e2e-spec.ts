@@ -9,7 +9,6 @@ jest.setTimeout(120_000);
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** @returns the faults that the accessibility checker axe finds: rule, impact and element of each. */
 async function findings(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
   return page.evaluate<string[]>(`axe.run({ resultTypes: ['violations'] }).then(({ violations }) =>
@@ -17,7 +16,7 @@ async function findings(page: Page): Promise<string[]> {
       nodes.map(({ html, any }) => [id, impact, html.slice(0, 120), any[0]?.message].join(' | '))))`);
 }
 
-/** The faults that we accept. There are none now, see docs/decisions/0033-the-docs-page.md. */
+/** Accepted faults, see docs/decisions/0033-the-docs-page.md. */
 const ALLOWED: string[] = [];
 
 describeInBrowser('the page /docs with all routes of the API', () => {

@@ -24,7 +24,6 @@ afterAll(async () => {
   await provider.stop();
 });
 
-/** Checks that the console shows the login page with this reason, and has started no session. */
 async function expectRefused(reply: { status: number; text: string }, status: number, why: RegExp) {
   expect(reply.status).toBe(status);
   expect(/role="alert"[^>]*>([^<]*)</.exec(reply.text)?.[1]).toMatch(why);
@@ -138,7 +137,6 @@ describe('an answer of the identity provider', () => {
   const EXPIRED = /expired, or it began in another browser/;
   const INVALID = /not valid/;
 
-  /** @returns the URL of the callback, after the identity provider has accepted the login. */
   const accepted = async (who = browser) => provider.logIn((await beginAt(who)).href, 'ada');
   const changed = (address: string, name: string, value: string | null) => {
     const url = new URL(address);
@@ -213,8 +211,7 @@ describe('an answer of the identity provider', () => {
       return callBack(browser, `${CONSOLE}/login/callback?${new URLSearchParams(query).toString()}`);
     };
     await expectRefused(await answer(flowOf(Date.now() - 1)), 401, EXPIRED);
-    // A cookie that has not expired passes this check. The console then asks the provider, which does not
-    // know the code.
+    // With an unexpired cookie, the console asks the provider, which does not know the code.
     await expectRefused(await answer(flowOf(Date.now() + 60_000)), 401, INVALID);
     await expectRefused(await answer('x'), 401, EXPIRED);
   });
@@ -240,7 +237,6 @@ describe('while the identity provider is down', () => {
     await byProvider(browser, sick, 'vera');
     expect(await whoIs(browser)).toBe('vera viewer');
 
-    // The provider stops between the two redirects of a login.
     browser = new ConsoleBrowser({ consoleUrl: url });
     const address = await sick.logIn((await beginAt(browser)).href, 'ada');
     await sick.stop();

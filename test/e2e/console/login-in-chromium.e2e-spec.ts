@@ -14,7 +14,7 @@ describeInBrowser('logging in to the console, in Chromium', () => {
   let watched: WatchedPage;
   beforeAll(async () => {
     const port = await closedPort();
-    // The console is at localhost, so that the provider at 127.0.0.1 is another site for the browser.
+    // For the browser, localhost is another site than the provider's 127.0.0.1.
     const origin = `http://localhost:${port}`;
     provider = await IdentityProvider.start(origin);
     const env = { CONSOLE_PORT: String(port), ...provider.consoleEnv };
@@ -49,7 +49,7 @@ describeInBrowser('logging in to the console, in Chromium', () => {
 
     await page.getByRole('button', { name: 'Log out' }).click();
     await page.getByText('You are logged out of the console.').waitFor();
-    // The test ignores the browser's complaints about the pages of the identity provider.
+    // From here on, the browser may complain about the provider's pages.
     expect(complaints).toEqual([]);
     await page.getByRole('link', { name: 'Log out of 127.0.0.1' }).click();
     await page.getByRole('heading', { name: /sign-out|log ?out/i }).waitFor();

@@ -17,7 +17,7 @@ const begin = async (env: Record<string, string> = {}, more: object = {}) => {
   return new ConsoleBrowser(story);
 };
 
-/** Waits until the console counts failed logins in Redis. Until then, it counts them in its own memory. */
+/** Until Redis is ready, the console counts failed logins in its own memory. */
 const counts = (console: INestApplicationContext) =>
   until('Redis counts', () => console.get(Queues).isReady());
 
@@ -105,15 +105,14 @@ describe('failed emergency logins', () => {
     const { app, url } = await story.startConsole();
     await counts(app);
     const other = { consoleUrl: url };
-    // Make one login at each console first, because the first login loads code and so delays Redis. A console
-    // whose Redis answers late counts in memory.
+    // A console's first login loads code, which delays Redis, and the console would count in memory.
     for (const target of [story, other]) expect(await statusOf(OPS_PASSWORD, '192.0.2.3', target)).toBe(303);
     const tries = [story, other, story, other].map((target) => statusOf(WRONG, '192.0.2.1', target));
     expect((await Promise.all(tries)).sort()).toEqual([401, 401, 429, 429]);
     const limited = await byPassword(new ConsoleBrowser(story, { via: '192.0.2.1' }));
     expect([limited.status, limited.text]).toEqual([429, expect.stringContaining('Too many failed logins')]);
     expect(Number(limited.headers['retry-after'])).toBeGreaterThanOrEqual(1);
-    // A different network can still log in. Successful logins do not count.
+    // Another network can still log in, and successful logins do not count.
     for (let n = 0; n < 4; n += 1) expect(await statusOf(OPS_PASSWORD, '192.0.2.2')).toBe(303);
   });
 

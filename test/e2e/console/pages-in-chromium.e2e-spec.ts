@@ -9,7 +9,7 @@ import { Story } from '../../support/story.js';
 
 jest.setTimeout(240_000);
 
-/** HTML and script that a test puts into each text that a caller can choose. */
+/** A test puts this into each text that a caller can choose. */
 const EVIL = `"><img src=x onerror="globalThis.ran=1"><script>globalThis.ran=1</script>{{7*7}}`;
 
 describeInBrowser('the console’s pages', () => {
@@ -59,7 +59,7 @@ describeInBrowser('the console’s pages', () => {
   });
   afterAll(async () => {
     await browser?.close();
-    // Delete the log levels, because later tests use the same database.
+    // Later tests use the same database.
     await story?.sql('DELETE FROM log_levels');
     await story?.end();
   });

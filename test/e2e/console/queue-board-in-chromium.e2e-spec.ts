@@ -8,7 +8,7 @@ import { keepScreenshots } from '../../support/browser/screenshots.js';
 import { Story } from '../../support/story.js';
 
 const REASON = 'no handler for job "of-the-past"';
-/** Lets the scheduled jobs run rarely, because each run adds a job to the lists of the board. */
+/** Scheduled jobs run rarely, because each run adds a job to the board's lists. */
 const SELDOM = {
   EXPIRY_EVERY_MS: '30000',
   SWEEP_EVERY_MS: '30000',
@@ -46,10 +46,7 @@ describeInBrowser('the queue board under its Content-Security-Policy', () => {
       .addCookies([{ name: session![0], value: session![1], url: story.consoleUrl }]);
   }
 
-  /**
-   * Waits until the open tab shows this text. The browser adds the text late, after a web worker has
-   * highlighted it.
-   */
+  /** Waits for the open tab to show the text, which a web worker highlights first. */
   const shows = (text: string) => watched.page.locator('pre', { hasText: text }).first().waitFor();
 
   async function tab(name: string): Promise<void> {

@@ -92,7 +92,7 @@ describe('the queue board', () => {
         }
       }
       for (const method of ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']) {
-        // A wrong method gets 405. A POST without the headers that our pages send gets 403.
+        // A wrong method gets 405, and a POST without our pages' headers 403.
         const allowed = method === 'GET' || method === 'HEAD' ? [401] : [401, 403, 405];
         const { status } = await ask(method, path);
         expect([method, path, allowed.includes(status)]).toEqual([method, path, true]);
@@ -142,7 +142,7 @@ const ACTIONS: [method: string, path: string, needed: Role][] = [
 describe('the roles on the queue board', () => {
   it('are tested for every route of the board that changes something', () => {
     const fastify = story.console.getHttpAdapter().getInstance();
-    // Only the board's routes use PUT and PATCH. Other routes use POST too, so this check leaves POST out.
+    // POST is left out, because other routes than the board's use it too.
     for (const method of ['PUT', 'PATCH'] as const) {
       const routes = [...fastify.printRoutes({ commonPrefix: false, method }).matchAll(/\((?:PUT|PATCH)\)/g)];
       expect([method, routes.length]).toEqual([method, ACTIONS.filter(([each]) => each === method).length]);

@@ -65,7 +65,6 @@ describe('a session of the console', () => {
     expect(browser.session).toBeUndefined();
     expect(await whoIs(thief)).toBeNull();
 
-    // The page links to the logout page of the provider, which accepts the logout.
     const page = await browser.visit('/login?out=oidc');
     const there =
       /<a href="(http:\/\/127[^"]+)">Log out of/.exec(page.text)?.[1]?.replaceAll('&amp;', '&') ?? '';
@@ -109,12 +108,12 @@ describe('the list of sessions', () => {
     const page = await here.visit('/sessions');
     expect(page.text).toContain('192.0.2.7');
     expect(idsOn(page.text)).toHaveLength(1);
-    // Search for a whole word, because a session's id may contain the same letters.
+    // A whole word, because a session's id may contain the same letters.
     expect(page.text).not.toMatch(/\bada\b/);
 
     const token = tokenOf(page);
     const ofAll = idsOn((await other.visit('/sessions')).text);
-    // An operator cannot end a session of another operator, even with the right id.
+    // Even with the right id, an operator cannot end another operator's session.
     for (const session of ofAll.filter((id) => !idsOn(page.text).includes(id))) {
       await here.post('/sessions', { token, session });
     }
@@ -153,8 +152,7 @@ describe('the cookies of the console', () => {
     const session = setCookies(login).find((line) => line.startsWith('__Host-gangway_ops=')) ?? '';
     expect(session.split('; ').slice(1).sort()).toEqual(['HttpOnly', 'Path=/', 'SameSite=Lax', 'Secure']);
     expect((await browser.visit('/sessions')).headers['strict-transport-security']).toMatch(/max-age=\d{8}/);
-    // Over TLS, the cookie name without the prefix `__Host-` is not accepted, because an attacker in the
-    // network could set such a cookie.
+    // Without the prefix `__Host-`, an attacker in the network could set the cookie.
     const other = new ConsoleBrowser(story, { overTls: true });
     other.cookies.set('gangway_ops', browser.session![1]);
     expect(await whoIs(other)).toBeNull();

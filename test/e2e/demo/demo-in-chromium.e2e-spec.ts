@@ -266,9 +266,7 @@ describeInBrowser('the demo in Chromium', () => {
 const isRefused = (path: string) => (response: Response) =>
   new URL(response.url()).pathname === path && response.status() === 503;
 
-/**
- * Verifies a login signature with the stored public key, as a website does (WebAuthn Level 3 §7.2, step 22).
- */
+/** Verifies a login signature as a website does (WebAuthn Level 3 §7.2, step 22). */
 function isSignedBy(spki: string, { response }: Assertion): boolean {
   const { authenticatorData, clientDataJSON, signature } = response;
   const key = createPublicKey({ key: Buffer.from(spki, 'base64url'), format: 'der', type: 'spki' });

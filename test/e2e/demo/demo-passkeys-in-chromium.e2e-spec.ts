@@ -12,7 +12,7 @@ jest.setTimeout(240_000);
 
 let world: DemoWorld;
 
-/** Leads a new user to the page's view where a passkey is made. */
+/** Leads a new user to the view where a passkey is made. */
 async function verified(email = world.newEmail()): Promise<{ demo: DemoPage; email: string }> {
   const demo = await world.visit();
   await verify(demo, email);
@@ -24,7 +24,7 @@ async function verify(demo: DemoPage, email: string): Promise<void> {
   await demo.at('Create your passkey');
 }
 
-/** Checks that the provider got only this number of passkeys, and that the session permits another try. */
+/** Expects that the provider got only this number of passkeys, and that the session permits another try. */
 async function expectKeptBack(email: string, creations = 0): Promise<void> {
   expect(world.creations(email)).toBe(creations);
   expect(await world.onboarding(email)).toMatchObject({ state: 'otp_verified' });
@@ -244,7 +244,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
 
 const isStream = (response: Response) => response.ok() && response.url().includes('/api/onboarding/events');
 
-/** Submits a new passkey that has the id of a registered passkey. A real device never does this. */
+/** Submits a new passkey with the id of a registered one. A real device never does this. */
 async function replay(demo: DemoPage, credentialId: string): Promise<{ status: number; body: unknown }> {
   const { request } = demo.page.context();
   const { origin } = new URL(demo.page.url());

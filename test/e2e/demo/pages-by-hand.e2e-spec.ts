@@ -16,7 +16,6 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** @returns the commands that a page asks its reader to run beside `npm start`. */
 function commandsOf(page: string): string {
   const blocks = [...readFileSync(join(ROOT, page), 'utf8').matchAll(/^```bash\n([\s\S]*?)^```$/gm)];
   return blocks

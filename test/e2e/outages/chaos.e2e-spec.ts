@@ -7,7 +7,7 @@ it('the service loses nothing while replicas die at any point, and network and u
   const sizes = ['--callers', '8', '--services', '2', '--workers', '1'];
   const report = await runCommand('chaos/run.ts', '--seed', '7', '--kills', '6', '--seconds', '90', ...sizes);
   expect(report).toMatch(/ 0 violations, 0 faults/);
-  // The run must kill processes, lose answers and complete onboardings. The numbers depend on the machine.
+  // The numbers depend on the machine.
   const figure = (pattern: RegExp) => Number(pattern.exec(report)?.[1]);
   expect(figure(/: (\d+) kills in/)).toBeGreaterThan(0);
   expect(figure(/(\d+) without a complete answer/)).toBeGreaterThan(0);
@@ -23,8 +23,7 @@ it('the service survives commands in a random order, and leaves only valid timel
     '500',
     '--people',
     '12',
-    // With more calls at the same time, the service on a slow machine may refuse calls, because its
-    // connection pool is in use.
+    // With more parallel calls, a slow machine may refuse some, because its connection pool is in use.
     '--parallel',
     '4',
   );

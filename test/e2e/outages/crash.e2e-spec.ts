@@ -12,21 +12,21 @@ import { lapseLeases } from '../../support/time-travel.js';
 
 jest.setTimeout(240_000);
 
-/** Timeouts so long that all calls are in flight at the same time, even on a busy machine. */
+/** Timeouts so long that all calls are in flight at once, even on a busy machine. */
 const ENV = { CALL_TIMEOUT_MS: '30000', CLAIM_MAX_AGE_MS: '10000', LEASE_MS: '60000' };
 
 /** Delays a call for longer than any process of this test runs. */
 const hangs: Fault = { delayMs: 60_000, cut: 'before' };
 const actsAndHangs: Fault = { delayMs: 60_000, afterEffect: true };
 
-/** How a step ends after its process was killed, depending on whether the provider had executed the call. */
+/** How a step ends after its process was killed. `acted`: whether the provider had executed the call. */
 const LAW: { step: StepName; acted: boolean; state: string; attempts: string[] }[] = [
   { step: 'init-otp', acted: false, state: 'otp_sent', attempts: ['no_answer', 'ok'] },
   { step: 'init-otp', acted: true, state: 'otp_sent', attempts: ['no_answer', 'ok'] },
   { step: 'verify-otp', acted: false, state: 'outcome_unknown', attempts: ['no_answer'] },
   { step: 'verify-otp', acted: true, state: 'outcome_unknown', attempts: ['no_answer'] },
   { step: 'create-authenticators', acted: false, state: 'completed', attempts: ['no_answer', 'ok'] },
-  // The second call is refused because the passkey exists. It is unknown which call created the passkey.
+  // The second call is refused because the passkey exists. Either call may have created it.
   {
     step: 'create-authenticators',
     acted: true,
@@ -40,7 +40,7 @@ describe('kill -9 of the worker', () => {
   beforeAll(async () => {
     story = await Story.begin({
       worker: false,
-      // The waits between attempts are long and nearly equal. So there is a moment when every step waits.
+      // The waits are long and nearly equal, so that at some time every step waits.
       env: { ...ENV, RETRY_FLOOR_MS: '2500', RETRY_BASE_MS: '2500', RETRY_CAP_MS: '2600' },
     });
   });
@@ -49,8 +49,7 @@ describe('kill -9 of the worker', () => {
   it('between two attempts: the next worker continues each step', async () => {
     const worker = await story.startProcess('worker');
     const all = await prepared(STEPS);
-    // The service makes the first attempt, and the worker makes the second. The worker is killed before the
-    // third.
+    // The service makes the first attempt. The worker makes the second, and is killed before the third.
     for (const at of all)
       await at.strike({ status: 503, times: 2 }).submit({ headers: { prefer: 'wait=0' } });
     for (const at of all)
@@ -112,7 +111,7 @@ describe('kill -9 of the service', () => {
   });
 });
 
-/** Checks that the step ends as LAW says. @param before the failure classes of the earlier attempts. */
+/** @param before the failure classes of the earlier attempts. */
 async function endsByLaw(at: StepUnderTest, index: number, before: string[]): Promise<void> {
   const { step, acted, state, attempts } = LAW[index]!;
   const onboarding = await at.until((each) => each.state === state && each.nextAction.type !== 'wait');

@@ -4,7 +4,7 @@ import { Timelines } from '#libs/onboarding';
 import { testDatabaseUrl } from '#libs/testing';
 import { Story } from '../../support/story.js';
 
-/** Each of these PostgreSQL settings could change the results or the waits of some of our statements. */
+/** PostgreSQL settings that could change the results or the waits of our statements. */
 const ADVERSE: Record<string, string> = {
   DateStyle: 'SQL, DMY',
   IntervalStyle: 'iso_8601',
@@ -56,8 +56,7 @@ afterAll(async () => {
 const owners = () => [`ALTER DATABASE ${database}`, `ALTER ROLE ${role} IN DATABASE ${database}`];
 
 describe('PostgreSQL’s settings for the role and for the database', () => {
-  // Behind a pooler in transaction mode, the service does not start if this setting is wrong, because it
-  // cannot override the setting.
+  // Behind a pooler in transaction mode, the service cannot override this setting, and refuses to start.
   const pooled = process.env['GANGWAY_TEST_POOLER'] === 'transaction';
   const adverse = Object.entries(ADVERSE).filter(
     ([name]) => !(pooled && name === 'default_transaction_isolation'),

@@ -44,7 +44,7 @@ describe('a flush of Redis between retries', () => {
     ]);
   });
 
-  /** Deletes only the keys of this test, because other tests use the same Redis. */
+  /** Deletes only this test's keys, because other tests use the same Redis. */
   async function flush(): Promise<number> {
     const { redis } = story.service.get(Queues);
     const keys = await redis.keys(`${story.env['QUEUE_PREFIX']}:*`);
@@ -61,7 +61,7 @@ describe('a flush of Redis between retries', () => {
   }
 });
 
-/** While Redis is down, a step must end within this time, although BullMQ waits forever to connect. */
+/** While Redis is down, a step must end within this time, although BullMQ waits forever for a connection. */
 const HELD_UP_MS = 5_000;
 
 describe('a replica whose Redis is down', () => {

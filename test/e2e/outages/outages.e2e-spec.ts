@@ -58,8 +58,8 @@ describe('an outage of PostgreSQL', () => {
     });
     await blocker.query('COMMIT');
     await blocker.end();
-    // Without CLAIM_MAX_AGE_MS, PostgreSQL would now execute the delayed statement of the first verify. Then
-    // an attempt would be in flight, although no process makes its call.
+    // Without CLAIM_MAX_AGE_MS, PostgreSQL would now execute the delayed statement of the first verify, and
+    // no process would make its call.
     expect((await story.verify(id, story.code(subject))).status).toBe(200);
     const events = (await story.eventTypes(id)).slice(before.length);
     expect(events.filter((type) => type === 'otp_submitted')).toHaveLength(1);

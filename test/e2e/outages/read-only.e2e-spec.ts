@@ -5,7 +5,7 @@ import { until } from '#libs/testing';
 import { readyAt } from '../../support/health.js';
 import { Story } from '../../support/story.js';
 
-/** The database of these tests becomes read-only, as a managed database does when its disk is nearly full. */
+/** A managed database becomes read-only, as this one does, when its disk is nearly full. */
 let story: Story;
 let admin: Client;
 beforeAll(async () => {
@@ -24,20 +24,20 @@ afterAll(async () => {
 const alter = (what: string) =>
   admin.query(`ALTER DATABASE ${escapeIdentifier(new URL(story.databaseUrl).pathname.slice(1))} ${what}`);
 
-/** Makes the database read-only, and cuts all connections. All new connections stay read-only. */
+/** Cuts all connections, so that new ones are read-only. */
 async function makeReadOnly(): Promise<void> {
   await alter('SET default_transaction_read_only = on');
   await admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()`);
 }
 
-/** Makes the database writable, and cuts no connection. Connections that are already open stay read-only. */
+/** Cuts no connection: open ones stay read-only. */
 async function makeWritable(): Promise<void> {
   await alter('RESET default_transaction_read_only');
   if (process.env['GANGWAY_TEST_POOLER_PORT']) await reconnectPooler();
 }
 
-/** A pooler keeps its connections to PostgreSQL, so an operator must reconnect it. */
+/** A pooler keeps its read-only connections until an operator reconnects it. */
 async function reconnectPooler(): Promise<void> {
   const console = new URL(story.env['DATABASE_URL']!);
   console.pathname = '/pgbouncer';
@@ -67,18 +67,18 @@ describe('a PostgreSQL that accepts no writes', () => {
       });
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
     }
-    // The first health check may still use a connection that was cut.
+    // The first health check may still use a cut connection.
     await until('the health says why', async () => {
       const { status, body } = await ready();
       const why = { status: 'down', detail: 'it takes no writes: default_transaction_read_only is on' };
       return status === 503 && isDeepStrictEqual(body.checks['postgresql'], why);
     });
-    // Make the service open all connections of its pool. All are read-only.
+    // So many reads open all connections of the service's pool. All are read-only.
     const reads = await Promise.all(Array.from({ length: 20 }, () => story.get(id)));
     expect(reads.map(({ status }) => status)).toEqual(reads.map(() => 200));
 
     await makeWritable();
-    // The service does not use the read-only connections again, so no request fails.
+    // The service does not reuse read-only connections.
     const { status, body } = await story.verify(id, story.code(subject));
     expect([status, body.state]).toEqual([200, 'otp_verified']);
     expect((await ready()).status).toBe(200);

@@ -8,10 +8,7 @@ import { Story } from '../../support/story.js';
 jest.setTimeout(240_000);
 
 const CANARY_EVERY_MS = 500;
-/**
- * If Redis has refused a worker's writes for this time, the worker asks for a restart. With a writable Redis,
- * the canary job runs four times in this time.
- */
+/** A worker whose writes Redis refuses for this time asks for a restart. */
 const GRACE_MS = 4 * CANARY_EVERY_MS;
 
 describe('a Redis that has become a read-only replica while connections were open', () => {
@@ -50,7 +47,7 @@ describe('a Redis that has become a read-only replica while connections were ope
       Number(/^total_commands_processed:(\d+)/m.exec(await redis.admin.info('stats'))![1]);
     const connected = async () =>
       Number(/^total_connections_received:(\d+)/m.exec(await redis.admin.info('stats'))![1]);
-    // Adds waiting jobs, because with them the worker asks Redis for the next job without a pause.
+    // With waiting jobs, the worker asks Redis for the next job without a pause.
     const steps = `${story.env['QUEUE_PREFIX']}:steps`;
     await redis.admin.hset(`${steps}:meta`, 'paused', '1');
     await Promise.all(Array.from({ length: 50 }, (_, n) => redis.admin.lpush(`${steps}:wait`, `gone-${n}`)));

@@ -5,10 +5,7 @@ import { Story } from '../../support/story.js';
 
 jest.setTimeout(240_000);
 
-/**
- * These tables are copied first, because foreign keys of other tables refer to them. `pg_dump --data-only`
- * uses the same order.
- */
+/** Other tables refer to these, so they come first, as in `pg_dump --data-only`. */
 const FIRST = ['onboardings', 'operators'];
 
 let restored: RestoredStory;
@@ -29,11 +26,11 @@ afterAll(async () => {
   await admin.end();
 });
 
-/** Copies all rows by INSERT statements, as a restore of `pg_dump --data-only --inserts` does. */
+/** Copies all rows as a restore of `pg_dump --data-only --inserts` does. */
 async function copyRows(): Promise<void> {
   const to = new Client({ connectionString: target.href });
   await to.connect();
-  // One snapshot for all tables, as `pg_dump` has.
+  // Like `pg_dump`, use one snapshot for all tables.
   await admin.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
   try {
     await copyInto(to);
@@ -54,8 +51,7 @@ async function copyInto(to: Client): Promise<void> {
     [FIRST],
   );
   for (const { name, columns } of tables) {
-    // Copies the rows in reverse order. The rows of a dump may have any order, because an update moves a row
-    // to the end of its table.
+    // In reverse order, because a dump may have its rows in any order: an update moves a row to the end.
     const { rows } = await admin.query<{ row: string }>(
       `SELECT row_to_json(t)::text AS row FROM public.${name} t ORDER BY ctid DESC`,
     );

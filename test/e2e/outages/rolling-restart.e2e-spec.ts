@@ -4,15 +4,15 @@ import { Story, type Subject } from '../../support/story.js';
 
 jest.setTimeout(300_000);
 
-/** With three users, a call is in flight at any time, and the machine can still start processes. */
+/** With three users, a call is always in flight, and the machine can still start processes. */
 const AT_ONCE = 3;
-/** The load balancer of this test notices within this time that a replica drains. */
+/** The load balancer needs at most this time to notice that a replica drains. */
 const NOTICE = { DRAIN_NOTICE_MS: '3000' };
 const POLL_MS = 50;
 
 let story: Story;
 beforeAll(async () => {
-  // The timeouts are long, because a process that starts slows down the others.
+  // Long timeouts, because a process that starts slows down the others.
   story = await Story.begin({
     worker: false,
     env: { CALL_TIMEOUT_MS: '20000', CLAIM_MAX_AGE_MS: '9000', LEASE_MS: '30000' },
@@ -20,10 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/**
- * A load balancer: it polls the readiness of each replica, and sends requests only to replicas that are
- * ready.
- */
+/** Polls the readiness of each replica, and sends requests only to ready ones. */
 class Balancer {
   readonly #ready = new Map<string, boolean>();
   #next = 0;
@@ -85,7 +82,7 @@ describe('a rolling restart of two services and two workers under load', () => {
     const user = async () => {
       while (rolling) {
         const subject = story.newSubject();
-        // The first attempt to send each code fails, so that the workers always have retries to make.
+        // The first attempt fails, so that the workers always have retries to make.
         story.sandbox.control.addFault({ route: 'init-otp', status: 503, match: { userId: subject.userId } });
         await onboard(subject);
       }

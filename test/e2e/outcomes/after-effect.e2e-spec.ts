@@ -53,7 +53,7 @@ describe('a verify-otp call that fails after the provider has checked the code',
       state: 'outcome_unknown',
       nextAction: { type: 'resolve' },
       session: null,
-      // Attempt 1 sent the code. Attempt 2 made the call whose answer was lost. Attempt 3 repeated the call.
+      // Attempt 1 sent the code, attempt 2 lost its answer, attempt 3 repeated the call of attempt 2.
       unresolved: { step: 'verify-otp', attempt: 2 },
       lastResult: { step: 'verify-otp', code: 'outcome_unknown' },
       otp: { attemptsLeft: 1 },
@@ -199,8 +199,7 @@ describe('a create-authenticators call that fails after it has stored the passke
     expect((await story.verify(at.id, story.code(at.subject))).body).toMatchObject({ unresolved: doubt });
     const done = await story.register(at.id, [await story.passkey(at.id)]);
     expect(done.body).toMatchObject({ state: 'completed', unresolved: doubt });
-    // An operator may still resolve an unknown outcome after the onboarding has completed. Nothing else
-    // changes.
+    // After completion, an operator may still resolve the unknown outcome, which changes nothing else.
     const { body } = await story.resolve(at.id, 'done');
     expect(body).toMatchObject({ state: 'completed', version: done.body.version, unresolved: null });
     expect((await at.eventsOf('resolved')).at(-1)!.data).toMatchObject({ outcome: 'done', ...doubt });
@@ -242,10 +241,7 @@ describe('a create-authenticators call that fails after it has stored the passke
   });
 });
 
-/**
- * Makes an onboarding whose step has an unknown outcome: the provider executes the call, but answers with a
- * failure.
- */
+/** @returns an onboarding whose step has an unknown outcome. */
 async function lost(step: 'verify-otp' | 'create-authenticators'): Promise<StepUnderTest> {
   const at = await StepUnderTest.before(story, step);
   await at.strike(actedThenFailed).submit();

@@ -11,8 +11,7 @@ const metric = (name: string) => metricsAt(story.serviceUrl, name);
 
 describe('the circuit breaker', () => {
   it('stops calls while upstream fails, reports an outage, and later lets steps continue', async () => {
-    // No worker runs, so only first attempts count. The window is long enough for twenty calls on a busy
-    // machine.
+    // No worker, so only first attempts count. The window has time for twenty calls on a busy machine.
     const env = { BREAKER_CALLS: '20', BREAKER_WINDOW_MS: '60000', BREAKER_OPEN_MS: '12000' };
     story = await Story.begin({ env, worker: false });
     story.sandbox.control.addFault({ route: 'init-otp', status: 500, times: 0 });
@@ -43,7 +42,7 @@ describe('clock skew', () => {
   it('is reported from 10 s, parks onboardings from 30 s, and unparks them when it ends', async () => {
     story = await Story.begin();
     await story.sent();
-    // The service is degraded until the worker has run its first job.
+    // The service is degraded until the worker has run a job.
     await until('all is well', async () => (await ready()).body.status === 'ok');
 
     const toldApart = (seconds: RegExp) =>

@@ -10,7 +10,7 @@ jest.setTimeout(240_000);
 /** Each process must show an outage within this time. */
 const SEEN_MS = 15_000;
 const CHECK = 'upstream byzantine';
-/** The default values of the retry settings. Other tests use shorter values. */
+/** Defaults of the service. Other tests use shorter waits. */
 const DEFAULT_RETRIES = {
   RETRY_FLOOR_MS: '250',
   RETRY_BASE_MS: '1000',
@@ -21,7 +21,7 @@ const DEFAULT_RETRIES = {
 let story: Story;
 afterEach(async () => {
   await story.end();
-  // Deletes rows that would appear in the health of the next test.
+  // These rows would appear in the health of the next test.
   for (const table of ['onboardings', 'integration_views', 'integration_troubles', 'onboarding_counts'])
     await story.sql(`DELETE FROM ${table}`);
 });
@@ -31,7 +31,6 @@ async function metricAt(url: string, name: string, ...more: string[]): Promise<n
   return Number(line?.split(' ')[1]);
 }
 
-/** Starts two replicas of the service and a worker. @returns their URLs. */
 async function fleet(env: Record<string, string> = {}): Promise<string[]> {
   story = await Story.begin({ worker: false, env });
   const worker = await story.startWorker();
@@ -121,7 +120,7 @@ describe('the health of an integration', () => {
     const { body } = await story.start(story.newSubject());
     await story.cancel(body.id);
     const probes = () => story.sandbox.control.requests({ route: 'whoami' }).length;
-    // When the second probe is sent, the answer to the first probe has been read.
+    // When the service sends a second probe, it has read the answer to the first.
     await until('it was probed twice', () => probes() >= 2, SEEN_MS);
     expect(await finding(story.serviceUrl)).toMatchObject({ status: 'down', refused: { status: 401 } });
   });

@@ -14,8 +14,8 @@ const delayMs = 1_500;
 const held: Fault = { delayMs, afterEffect: true };
 
 /**
- * A replica loses its connection to the database while its call is in flight. It can write the answer only
- * after its lease has lapsed and the worker has made the next attempt.
+ * A replica loses its connection to the database during its call, and can write the answer only after its
+ * lease has lapsed.
  */
 describe('a late answer, written after the worker has made another attempt', () => {
   let story: Story;
@@ -29,10 +29,7 @@ describe('a late answer, written after the worker has made another attempt', () 
   beforeEach(() => database.open());
   afterAll(() => story.end());
 
-  /**
-   * Cuts off the replica from the database during its call, until `takenOver` has resolved.
-   * @returns the replica's answer to its caller.
-   */
+  /** Cuts the replica off from the database during its call, until `takenOver` has resolved. */
   async function answeredLate(
     at: StepUnderTest,
     fault: Fault,
@@ -171,7 +168,7 @@ describe('a process that is paused until its lease has lapsed', () => {
     const service = await story.startProcess('onboarding');
     const send = await StepUnderTest.before(story, 'init-otp');
     const verify = await StepUnderTest.before(story, 'verify-otp');
-    // The provider answers late enough that both calls are in flight at the same time.
+    // The delay keeps both calls in flight at the same time.
     const callers = [send, verify].map((at) =>
       at.strike({ ...held, delayMs: 2_000 }).submit({ at: service.url }),
     );
@@ -183,11 +180,11 @@ describe('a process that is paused until its lease has lapsed', () => {
     service.resume();
     await Promise.all(callers);
 
-    // The caller waits only for some time, so its answer may come before the late answer is recorded.
+    // The caller's answer may come before the late answer is recorded.
     const kept = await until('the late answer is recorded', () => first(send, 'late_answer_kept'));
     expect(kept).toMatchObject({ data: { step: 'init-otp', attempt: 1 } });
     expect((await story.get(send.id)).body).toMatchObject({ state: 'otp_sent', version: sent.version });
-    // The provider's answer was already in the socket of the paused process, so the outcome becomes known.
+    // The paused process already had the provider's answer in its socket.
     const late = await until('the answer ends the doubt', () => first(verify, 'late_answer'));
     expect(late).toMatchObject({ data: { answer: 'otp_verified' } });
     expect((await story.get(verify.id)).body).toMatchObject({ state: 'otp_verified', unresolved: null });

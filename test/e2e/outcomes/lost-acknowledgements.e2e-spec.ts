@@ -14,9 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/**
- * The provider delays its answer for this time, in which the test prepares the loss of an acknowledgement.
- */
+/** The provider delays its answer for this time, in which the test prepares the lost acknowledgement. */
 const delayMs = 1_500;
 const UNKNOWN_KEY = { status: 401, body: { error: 'unknown public key', status: 401 }, times: 2 };
 
@@ -83,9 +81,7 @@ describe('the statement that ends an attempt, if PostgreSQL’s acknowledgement 
   );
 });
 
-/**
- * Checks that the step made only one call, and that the attempt without a call used up no try and no send.
- */
+/** Expects that the attempt without a call used up no try and no send. */
 async function expectOneCall(at: StepUnderTest, before: Answer['body']): Promise<void> {
   expect(await at.attempts()).toEqual(['not_sent', 'ok']);
   expect(at.calls).toBe(1);
@@ -93,7 +89,6 @@ async function expectOneCall(at: StepUnderTest, before: Answer['body']): Promise
   expect(lapsed).toEqual([]);
   const { body } = await story.get(at.id);
   expect(body.unresolved).toBeNull();
-  // The only call has used up one try of the code.
   expect(body.otp.attemptsLeft).toBe(before.otp.attemptsLeft - (at.step === 'verify-otp' ? 1 : 0));
   expect(body.otp.sends).toBe(before.otp.sends + (at.step === 'init-otp' ? 1 : 0));
   const [budget] = await story.sql(
@@ -147,7 +142,7 @@ describe('the statement that begins an attempt, if PostgreSQL’s acknowledgemen
       await other.query('BEGIN');
       await other.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [at.id]);
       const submitted = at.submit();
-      // Outside the transaction, because a transaction sees pg_stat_activity as it first saw it.
+      // Outside the transaction, because a transaction sees only its first version of pg_stat_activity.
       const waiting = 'SELECT 1 FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))';
       const isWaiting = async () => (await story.sql(waiting, [own!.pid])).length === 1;
       await until('the claim waits for the row', isWaiting);

@@ -2,13 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { STEPS, StepUnderTest, type Fault, type StepName } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 
-/** A call timeout that is shorter than the delay of the late answers. */
+/** Shorter than the delay of the late answers. */
 const SHORT_CALL_MS = 1_500;
 
-/**
- * All faults that a call can meet instead of a complete and valid answer. In these tests, each call of the
- * step meets the same fault.
- */
+/** Faults instead of a complete and valid answer. Each call of the step meets the same fault. */
 const UNANSWERED: Record<string, Fault> = {
   'cut before the effect': { cut: 'before' },
   'cut after the effect': { cut: 'after' },
@@ -48,7 +45,7 @@ const CASES = STEPS.flatMap((step) =>
   Object.entries(UNANSWERED).map(([meets, fault]) => ({ step, meets, fault })),
 );
 
-/** How many calls each step makes if all of them get no answer, and in which state it ends. */
+/** How the steps end if none of their calls gets an answer. */
 const ENDS: Record<
   StepName,
   { calls: number; status: number; state: string; reason?: string; code: string }
@@ -66,7 +63,7 @@ const ENDS: Record<
 
 describe('a call without an answer', () => {
   let story: Story;
-  /** The URL of a replica with a short call timeout. The cases with late answers use it. */
+  /** The URL of a replica with a short call timeout, for the late answers. */
   let impatient: string;
   beforeAll(async () => {
     const short = { CALL_TIMEOUT_MS: String(SHORT_CALL_MS), CLAIM_MAX_AGE_MS: '1400' };

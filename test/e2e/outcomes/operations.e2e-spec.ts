@@ -43,7 +43,7 @@ const ended = (id: string) =>
     return operation.endedAt !== null && operation;
   });
 
-/** Makes an onboarding with an unknown outcome: the provider's answer to its passkeys was lost. */
+/** @returns an onboarding with an unknown outcome, because the answer to its passkeys was lost. */
 async function lost(): Promise<StepUnderTest> {
   const at = await StepUnderTest.before(story, 'create-authenticators');
   await at.strike({ cut: 'after' }).submit();

@@ -46,7 +46,7 @@ describe('a misconfigured integration', () => {
       unresolved: null,
     });
 
-    // A second call would succeed, but the service makes no call while the onboarding is parked.
+    // A second call would succeed, but a parked onboarding gets none.
     const before = probes();
     await at.until(() => probes() >= before + 3);
     expect(at.calls).toBe(1);
@@ -167,7 +167,7 @@ describe('an integration that is removed from the configuration', () => {
 
     await story.startWorker();
     for (const at of [verify, ...retried]) await at.until(DONE_STATE[at.step]);
-    // Attempts that were not sent have used up no sends.
+    // Attempts without a call have used up no sends.
     expect((await story.get(retried[0]!.id)).body.otp.sends).toBe(2);
   });
 });

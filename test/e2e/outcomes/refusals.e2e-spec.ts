@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** The state of the onboarding after an unclear refusal of each step. */
+/** The state after an unclear refusal. */
 const UNCLEAR: Record<StepName, string> = {
   'init-otp': 'failed',
   'verify-otp': 'otp_sent',
@@ -39,7 +39,7 @@ describe('an unclear refusal', () => {
     expect(body).toMatchObject({ state: UNCLEAR[step], unresolved: null, parked: null });
     expect((body.failure ?? body.lastResult)!.code).toBe('upstream_rejected');
     expect(await at.attempts()).toEqual(['rejected_unclear']);
-    // The provider's text may contain a code, so neither the answer nor the timeline shows any of it.
+    // The provider's text may contain a code, so neither answer nor timeline shows it.
     expect(JSON.stringify([answer.body, body, await at.events()])).not.toMatch(
       /the moon|deserialize|<h1>|teapot/,
     );

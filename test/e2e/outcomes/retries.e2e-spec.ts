@@ -36,7 +36,7 @@ describe('a retry', () => {
     const [first] = await at.eventsOf('attempt_started').then((events) => events.slice(-3));
     const number = first!.data['attempt'] as number;
     const [none, second, third] = await Promise.all([0, 1, 2].map((more) => jobOf(at, number + more)));
-    // The service made the first attempt during the request, so there is no job for it.
+    // The service makes the first attempt without a job.
     expect(none).toBeUndefined();
     for (const job of [second!, third!]) {
       expect(job.name).toBe(step);
@@ -89,7 +89,7 @@ describe('a retry', () => {
     expect((await story.cancel(at.id)).body.state).toBe('cancelled');
   });
 
-  /** Waits until the jobs have finished. A job's result is written a moment after the onboarding's row. */
+  /** A job's result is written a moment after the onboarding's row. */
   async function finished(...ids: string[]): Promise<void> {
     const steps = story.service.get(Queues).get('steps');
     for (const id of ids) {
@@ -134,7 +134,7 @@ describe('Retry-After', () => {
   );
 
   it('as a date also delays the retry', async () => {
-    // An HTTP date contains only whole seconds, so the wait may be up to one second shorter.
+    // An HTTP date has whole seconds, so the wait may be up to one second shorter.
     const inTwoSeconds = () => new Date(Date.now() + 2_000).toUTCString();
     upstream = createServer((_, response) =>
       response.writeHead(429, { 'retry-after': inTwoSeconds() }).end(),
@@ -176,7 +176,7 @@ describe('Retry-After', () => {
       delayMs,
       status: 500,
     });
-    // The code expires so soon that there is time for only one slow call.
+    // Before the code expires, there is time for only one slow call.
     await runOut(story, id, 'code', Number(story.env['CALL_TIMEOUT_MS']) + spareMs);
     const answer = await story.verify(id, story.code(subject));
     expect(answer).toMatchObject({ status: 409, body: { code: 'outcome_unknown' } });
@@ -196,7 +196,7 @@ describe('an unreachable provider', () => {
   let unreachable: Record<string, string>;
   beforeAll(async () => {
     // The service retries init-otp until the onboarding expires, verify-otp until the code expires, and
-    // create-authenticators until SESSION_MARGIN_MS before the end of the session.
+    // create-authenticators until SESSION_MARGIN_MS before the session ends.
     story = await Story.begin({
       worker: false,
       sandbox: { sessionLifeMs: 15_000 },
@@ -214,7 +214,7 @@ describe('an unreachable provider', () => {
   it('is called until too little time is left, and the calls use up no tries and no sends', async () => {
     const { url: refusing } = await story.startService(unreachable);
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
-    // The worker starts only now, because it must make no retries while the test prepares the steps.
+    // The worker must make no retries while the test prepares the steps.
     await story.startWorker(unreachable);
     const lastCalls = await Promise.all(
       all.map(async ({ id }) => {
@@ -226,7 +226,7 @@ describe('an unreachable provider', () => {
     const ends = await Promise.all(
       all.map(async (at) => {
         const answer = await at.submit({ at: refusing, headers: { prefer: 'wait=30' } });
-        // The body of a 202 is the onboarding, so the test uses it. A later read could show an expired one.
+        // A read after the 202 could show an expired onboarding.
         const body = answer.status === 202 ? answer.body : (await story.get(at.id)).body;
         return { answer, body, endedAt: Date.parse((await at.events()).at(-1)!.at) };
       }),
@@ -237,7 +237,7 @@ describe('an unreachable provider', () => {
       expect(new Set(attempts)).toEqual(new Set(['not_sent']));
       expect(attempts.length).toBeGreaterThan(5);
       expect(at.calls).toBe(0);
-      // The step ended without another retry, because no further call fits into the time left.
+      // No further call fits into the time left.
       const lastCall = lastCalls[index];
       if (lastCall) expect(ends[index]!.endedAt).toBeLessThan(Date.parse(lastCall) + 2_000);
     }
@@ -261,7 +261,7 @@ describe('an unreachable provider', () => {
       unresolved: null,
     });
     expect(await budget(story, all[0]!)).toEqual({ sends: 0, wrong: 0 });
-    // The code expired during the step, so the user's daily count of wrong codes contains the try
+    // The code expired during the step, so the daily count contains this try
     // (docs/decisions/0010-counting-tries.md).
     expect(await budget(story, all[1]!)).toEqual({ sends: 1, wrong: 1 });
   });
@@ -286,7 +286,7 @@ describe('an upstream that fails for a long time', () => {
     expect(story.sandbox.control.mails({ email: at.subject.email })).toHaveLength(3);
     const resent = await story.resend(at.id);
     expect(resent).toMatchObject({ status: 429, body: { code: 'otp_send_limit' } });
-    // The next action in the refusal names the time at which the send limit permits another code.
+    // `notBefore` is when the send limit permits another code.
     const { otp, createdAt } = answer.body;
     expect(resent.body.nextAction).toEqual({ type: 'resend_otp', notBefore: otp.resendAvailableAt });
     const windowMs = Date.parse(otp.resendAvailableAt!) - Date.parse(createdAt);
@@ -295,7 +295,7 @@ describe('an upstream that fails for a long time', () => {
   });
 });
 
-/** @returns the milliseconds between the end of each attempt of the step and the start of the next one. */
+/** @returns the milliseconds between an attempt's end and the next one's start. */
 async function pauses(at: StepUnderTest): Promise<number[]> {
   const ends = await at.eventsOf('attempt_ended');
   const starts = await at.eventsOf('attempt_started');

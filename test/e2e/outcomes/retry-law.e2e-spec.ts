@@ -4,15 +4,14 @@ import { StepUnderTest, WAITING_STATE, type Fault, type StepName } from '../../s
 import { Story } from '../../support/story.js';
 
 /**
- * Each case of the retry law (docs/explanation/retry-law.md), with real faults. The expected results are
- * written by hand, so that a test fails if the law changes.
+ * A case of the retry law (docs/explanation/retry-law.md). The expected results are written by hand, so that
+ * a test fails if the law changes.
  */
 interface Cell {
   step: StepName;
-  /** The faults that the calls of the step meet, in words. */
   meets: string;
   faults: Fault[];
-  /** How each attempt of the step ends: a failure class or `ok`. */
+  /** How each attempt ends: a failure class or `ok`. */
   attempts: string[];
   status: number;
   state: string;
@@ -383,7 +382,7 @@ const CELLS: Cell[] = [
   },
 ];
 
-/** Refusals after a call that may have taken effect. So they leave the outcome of the step unknown. */
+/** After a call that may have taken effect, these refusals leave the outcome unknown. */
 const REFUSALS = [
   { meets: 'a known 400', fault: said('invalid OTP code'), failure: 'rejected' },
   { meets: 'an unknown 400', fault: unclear, failure: 'rejected_unclear' },
@@ -409,7 +408,7 @@ let story: Story;
 let refusing: string;
 beforeAll(async () => {
   story = await Story.begin();
-  // The probe must fail, so that parked onboardings stay parked.
+  // The probe fails, so that parked onboardings stay parked.
   story.sandbox.control.addFault({ route: 'whoami', status: 401, times: 0 });
   const closed = `http://127.0.0.1:${await closedPort()}`;
   refusing = (await story.startService({ INTEGRATION_BYZANTINE_BASE_URL: closed })).url;

@@ -4,7 +4,7 @@ import { DONE_STATE, STEPS, StepUnderTest, WAITING_STATE } from '../../support/s
 import { Story } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 
-/** The delay in each direction. Both delays together are longer than CLAIM_MAX_AGE_MS. */
+/** The delay in each direction. Both together exceed CLAIM_MAX_AGE_MS. */
 const SLOW_MS = 1_500;
 
 let database: TcpProxy;

@@ -103,7 +103,7 @@ describe('Byzantine, while our keys are rotated', () => {
 describe('an attempt that may have had an effect', () => {
   let story: Story;
   beforeAll(async () => {
-    // Without a worker, each step has only its first attempt. So all calls of a step come from this attempt.
+    // Without a worker, all calls of a step belong to its first attempt.
     story = await Story.begin({
       worker: false,
       sandbox: { pubkeys: [old, fresh].map(({ publicKey }) => `0x${publicKey}`) },
@@ -160,14 +160,14 @@ describe('Turnkey, while our keys are rotated', () => {
     await story.until(body.id, 'otp_sent');
     const sent = control.requests({ route: 'init_otp' });
     expect(sent.map(keyOf)).toEqual([old.publicKey, old.publicKey, fresh.publicKey]);
-    // The provider treats a repeated body as the same activity. Another body would have sent another mail.
+    // Another body would have been another activity, and sent another mail.
     expect(control.mails({ email: person.email })).toHaveLength(1);
 
     expect((await story.verify(body.id, person.code())).body.state).toBe('otp_verified');
     const done = await story.register(body.id, [await story.passkey(body.id)]);
     expect(done.body.state).toBe('completed');
     const refused = control.requests().filter(({ answer }) => answer === 401);
-    // The service and the worker have each tried the refused key once.
+    // Service and worker have each tried the refused key once.
     expect(refused.map(({ route }) => route)).toEqual(['init_otp', 'verify_otp']);
   });
 });

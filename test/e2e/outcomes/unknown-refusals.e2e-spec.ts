@@ -39,7 +39,6 @@ async function listed(): Promise<Refusal[]> {
   return (JSON.parse(out) as { items: Refusal[] }).items;
 }
 
-/** Waits until the list has a text with these words, and has counted the text `count` times. */
 async function seen(words: string, count = 1): Promise<Refusal> {
   let found: Refusal | undefined;
   await until(`${words} is listed`, async () => {

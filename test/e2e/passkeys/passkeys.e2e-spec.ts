@@ -18,7 +18,6 @@ const made = (challenge: string, lies: Partial<PasskeyOptions> = {}) => ({
   credential: createPasskey({ rpId: RP_ID, origin: ORIGIN, challenge, ...lies }),
 });
 
-/** Checks that the service refuses the submission because of `faults`, and does not call the provider. */
 async function expectRefused(answer: Answer, subject: Subject, ...faults: [index: number, code: string][]) {
   expect(answer.status).toBe(422);
   expect(answer.body).toMatchObject({ code: 'attestation_invalid', retryable: false });
@@ -142,7 +141,7 @@ describe('a challenge', () => {
     const refused = await Promise.all(Array.from({ length: 20 }, () => story.register(id, [unverified])));
     const codes = Map.groupBy(refused, ({ body }) => body.errors[0]!.code);
     expect([...codes.keys()].sort()).toEqual(['challenge_mismatch', 'user_not_verified']);
-    // A failed submission may count twice: in PostgreSQL, and as one that is still being checked.
+    // A failed submission may count twice: in PostgreSQL, and among those that are still being checked.
     expect(codes.get('user_not_verified')!.length).toBeLessThanOrEqual(5);
     expect(story.calls(subject, ROUTE)).toBe(0);
   });

@@ -68,8 +68,7 @@ describe('each fault of a passkey', () => {
 
   it('is not found in valid passkeys: the service sends those of four attestation formats', async () => {
     for (const attestation of [tpm(), androidKey(), apple(), fidoU2f()]) {
-      // As its contract says, the sandbox accepts only the formats none and packed. A refusal by the sandbox
-      // shows that the service has sent the passkey.
+      // The sandbox accepts only the formats none and packed. Its refusal shows that it got the passkey.
       const { id, subject } = await verified();
       await story.register(id, [named(createPasskey({ ...honest(await story.challenge(id)), attestation }))]);
       expect(story.calls(subject, ROUTE)).toBe(1);
@@ -148,8 +147,7 @@ describe('an integration’s own policy', () => {
     const two = await post(`${id}/authenticators`, { authenticators: three.slice(1) });
     expect(two.body.state).toBe('completed');
 
-    // The first replica allows more passkeys and has made the options. The second replica applies its own
-    // limit.
+    // The replica that made the options allows more passkeys. The other one applies its own limit.
     const again = await verified('byzantine', subject);
     const third = await make(again.id);
     expect(codesOf(await post(`${again.id}/authenticators`, { authenticators: [third] }))).toEqual([

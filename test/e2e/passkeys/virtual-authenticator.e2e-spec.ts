@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/gl
 import { RealBrowser, describeInBrowser, type WatchedPage } from '../../support/browser/browser.js';
 import { VirtualAuthenticator } from '../../support/browser/virtual-authenticator.js';
 
-/** A minimal registration in the browser. It returns the credential's id, or the name of the error. */
+/** A minimal registration. It returns the credential's id, or the name of the error. */
 const create = (user: string, exclude: string[] = []) => `
   navigator.credentials.create({ publicKey: {
     rp: { id: 'localhost', name: 'Acme' },

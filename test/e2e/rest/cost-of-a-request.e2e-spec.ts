@@ -15,7 +15,7 @@ describe('a refused request', () => {
   });
   afterAll(() => story.end());
 
-  /** @returns the ids of PostgreSQL's processes: one for each connection of the service. */
+  /** @returns the ids of PostgreSQL's processes, one for each connection. */
   const backends = async () =>
     (
       await story.sql<{ pid: number }>(
@@ -53,7 +53,7 @@ describe('a request that needs encrypted data', () => {
     await story.end();
   });
 
-  /** Counts how often a data key is decrypted while `work` runs. */
+  /** @returns how often a data key is decrypted while `work` runs. */
   async function openedBy(work: () => Promise<unknown>): Promise<number> {
     const open = jest.spyOn(Sealer.prototype, 'open');
     try {

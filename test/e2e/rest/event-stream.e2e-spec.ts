@@ -39,7 +39,7 @@ describe('an event stream over two replicas and a worker', () => {
   });
   afterAll(() => story.end());
 
-  /** Starts an onboarding whose code the worker sends, because the first attempt by the service fails. */
+  /** The worker sends the code, because the service's first attempt fails. */
   async function startedByTheWorker(): Promise<{ id: string; subject: Subject }> {
     const subject = story.newSubject();
     story.sandbox.control.addFault({ route: 'init-otp', status: 503, match: { userId: subject.userId } });
@@ -288,7 +288,7 @@ describe('an event stream from one process of the service', () => {
     const dataSource = new DataSource({ type: 'postgres', url: story.databaseUrl });
     await dataSource.initialize();
     const id = await anOnboarding(dataSource, { last_seq: EVENTS });
-    // This is more data than the sockets buffer, so the service notices that the reader does not read.
+    // More than the sockets buffer, so that the service notices a reader that does not read.
     await dataSource.query(
       `INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
        SELECT $1, n, 'retry_scheduled', 'service', jsonb_build_object('reason', repeat('x', 60000))
@@ -304,7 +304,7 @@ describe('an event stream from one process of the service', () => {
     await none();
     socket.destroy();
     const seqs: number[] = [];
-    // On a busy machine, this reader may also be too slow. If its stream is cut, the next reader continues.
+    // On a busy machine, this reader may also be too slow and cut. Then the next reader continues.
     for (let last = 0; last < EVENTS; last = seqs.at(-1) ?? 0) {
       const reader = await open(id, { headers: { 'last-event-id': String(last) } });
       await until('it gets on', () => reader.closed ?? reader.events.at(-1)?.seq === EVENTS);

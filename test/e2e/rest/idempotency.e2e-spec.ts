@@ -37,7 +37,7 @@ describe('an idempotency key', () => {
     for (const name of ['etag', 'location', 'content-type'])
       expect(again.header(name)).toBe(first.header(name));
     expect(story.calls(subject, 'init-otp')).toBe(1);
-    // The service made the answer before it wrote the row. Both must still agree.
+    // The service makes the answer before it writes the row. Both must agree.
     const { id } = JSON.parse(first.text) as { id: string };
     expect(JSON.parse(first.text)).toEqual((await story.get(id)).body);
   });
@@ -111,7 +111,7 @@ describe('an idempotency key', () => {
     const key = headers['idempotency-key'];
     const inAMinute = new Date(Date.now() + 60_000);
     await story.sql(crash, [key, inAMinute]);
-    // The step looks as if it has just ended, so its process may still answer.
+    // The step has just ended, so its process may still answer.
     await story.sql(`UPDATE onboardings SET updated_at = clock_timestamp() + interval '10 s' WHERE id = $1`, [
       first.body.id,
     ]);
@@ -123,7 +123,7 @@ describe('an idempotency key', () => {
         nextAction: { type: 'submit_otp' },
       },
     });
-    // The step ended so long ago that its process, if it still ran, would have answered by now.
+    // After this time, a process that still ran would have answered.
     await story.sql(
       `UPDATE onboardings SET updated_at = clock_timestamp() - interval '1100 ms' WHERE id = $1`,
       [first.body.id],
@@ -143,7 +143,7 @@ describe('an idempotency key', () => {
       "UPDATE onboardings SET otp_resend_at = clock_timestamp() + interval '1 hour' WHERE id = $1",
       [id],
     );
-    // The first request came too early and did nothing. Therefore the same request succeeds later.
+    // The first request came too early and did nothing, so the same request succeeds later.
     const early = withKey();
     expect((await story.resend(id, early)).status).toBe(409);
     await runOut(story, id, 'session');

@@ -59,15 +59,14 @@ describe('the list of onboardings', () => {
     story.sandbox.control.addSubject(subject);
     const { userId, accountId: account } = subject;
     story.sandbox.control.addFault({ route: 'init-otp', match: { userId }, status: 401, times: 0 });
-    // The provider refuses the probe too. So the key is at fault, not the user, and the service parks the
-    // onboarding.
+    // The provider refuses the probe too, so the key is at fault, and the onboarding is parked.
     const ours = story.sandbox.control.addFault({ route: 'whoami', status: 401, times: 0 });
     const { id } = (await story.start(subject)).body;
     expect((await story.get(id)).body.parked).not.toBeNull();
     expect(await ids(`accountId=${account}&parked=true`)).toEqual([id]);
     expect(await ids(`accountId=${account}&parked=false`)).toEqual([]);
     expect(await ids(`accountId=${accountId}&parked=false`)).toHaveLength(rows.length);
-    // An expired onboarding is no longer parked, even before the worker has written the expiry.
+    // An expired onboarding is not parked, even before the worker has written the expiry.
     await runOut(story, id, 'whole');
     expect(await ids(`accountId=${account}&parked=true`)).toEqual([]);
     expect(await ids(`accountId=${account}&parked=false`)).toEqual([id]);
@@ -89,7 +88,7 @@ describe('the list of onboardings', () => {
       await ids(`accountId=${accountId}&createdAfter=${createdAt}`),
       await ids(`accountId=${accountId}&createdBefore=${createdAt}`),
     ];
-    // `createdBefore` and `createdAfter` both leave out the onboarding with exactly this time.
+    // Both filters leave out the onboarding with exactly this time.
     expect(around).toEqual([all.slice(0, 3), all.slice(4)]);
     expect(
       await ids(`accountId=${accountId}&state=otp_sent&externalRef=${ref}&integration=byzantine&limit=200`),

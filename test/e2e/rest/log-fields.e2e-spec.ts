@@ -15,7 +15,7 @@ import { newKey } from '../secrets/canary/integrations.js';
 type Line = Record<string, unknown>;
 
 const CHECKOUT = join(import.meta.dirname, '../../..');
-/** Log fields that no log line of this test has. Each comes with the source file that writes the field. */
+/** Fields that no log line of this test has, each with the source file that writes it. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   apiKeyId: 'libs/callers/src/api-key-login.ts',
   count: 'libs/onboarding/src/upkeep/reseal.ts',
@@ -24,7 +24,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   oauth: 'libs/operators/src/identity-provider.ts',
   repeated: 'libs/jobs/src/bounded-log.ts',
 };
-/** These fields are only in lines that are written while a span is active. The tests of traces check them. */
+/** Only lines that are written during a span have these fields. The tests of traces check them. */
 const OF_TRACES: ReadonlySet<string> = new Set(['trace_id', 'span_id', 'trace_flags']);
 
 const [old, fresh] = [newKey(), newKey()];

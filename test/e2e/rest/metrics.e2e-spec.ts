@@ -51,7 +51,6 @@ async function send(url: string, method: string, path: string): Promise<number> 
   });
 }
 
-/** Sends requests as callers, operators and strangers do, with new values in each round. */
 async function drive(): Promise<void> {
   const some = randomUUID();
   for (const scopes of [SCOPES, ['onboardings:read'] as const]) {
@@ -145,7 +144,7 @@ describe('the metrics', () => {
         [...metrics].filter(([, { series }]) => series.length > 0).map(([name]) => name),
       ),
     );
-    // These metrics have no series here, because no onboarding is parked, retries or has an unknown outcome.
+    // These metrics have no series, because no onboarding is parked, retries or has an unknown outcome.
     const unseen = DEFINITIONS.map(([name]) => name).filter((name) => !seen.has(name));
     expect(unseen.filter((name) => !/_parked|_unknown|_retrying/.test(name))).toEqual([]);
   });
@@ -170,7 +169,7 @@ describe('the metrics', () => {
     const sizes: Record<string, number> = {
       integration: names.length,
       state: LIVE_STATES.length,
-      // The label `step` has one more value: the probe.
+      // The probe is one more value of the label.
       step: STEPS.length + 1,
       class: FAILURE_CLASSES.length + 1,
       signal: SIGNALS.length,

@@ -26,11 +26,11 @@ beforeAll(async () => {
     worker: false,
     env: {
       EVENTS_STREAMS_PER_CALLER: '1',
-      // Retries come only after the test has ended.
+      // Retries come only after the test.
       RETRY_FLOOR_MS: '60000',
       RETRY_BASE_MS: '60000',
       RETRY_CAP_MS: '60000',
-      // The timeouts are so long that no answer is lost on a slow machine.
+      // With long timeouts, no answer is lost on a slow machine.
       CALL_TIMEOUT_MS: '20000',
       CLAIM_MAX_AGE_MS: '9000',
       LEASE_MS: '30000',
@@ -54,7 +54,7 @@ const isNoAudit = (line: Line): boolean => line['audit'] === undefined;
 
 const traceIdOf = ({ text }: Pick<Reply, 'text'>) => (JSON.parse(text) as { traceId: string }).traceId;
 
-/** Sends these bytes unchanged, on a new connection. @returns the body of the answer. */
+/** @returns the body of the answer to these bytes, which are sent unchanged. */
 async function raw(bytes: string): Promise<string> {
   const { hostname, port } = new URL(service.url);
   const socket = connect(Number(port), hostname, () => socket.write(bytes));
@@ -182,8 +182,7 @@ describe('the traceId of an error answer', () => {
         }),
       ]);
     }
-    // The body of the repeated answer contains the traceId of the first request. Its header x-request-id
-    // contains the id of the second request.
+    // The body has the traceId of the first request, the header x-request-id the id of the second.
     expect(traceIdOf(replayed)).toBe(traceIdOf(wrong));
     expect(await search(String(replayed.headers['x-request-id']))).toEqual([
       expect.objectContaining({ level: INFO, status: 422, code: 'otp_invalid', replayed: true }),
@@ -246,7 +245,7 @@ describe('a flood of error answers', () => {
   it('of unauthenticated requests makes sixty lines, and one line that counts the rest', async () => {
     const flooded = await story.startProcess('onboarding');
     await Promise.all(Array.from({ length: FLOOD }, () => ask(flooded)));
-    // The log limits each kind of problem separately.
+    // Each kind of problem has a limit of its own.
     await fetch(`${flooded.url}/nowhere`);
     await until('the other problem', () => linesOf(flooded).some(({ code }) => code === 'not_found'));
     await flooded.stop();
@@ -342,7 +341,7 @@ describe('the log for operators', () => {
 
   it('has one line of the worker for an attempt whose lease lapsed', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
-    // The test lets the lease lapse, as if the process that holds it had died.
+    // The lease lapses as if its process had died.
     const submitted = at.strike({ delayMs: 15_000, cut: 'before' }).submit();
     submitted.catch(() => undefined);
     await at.until('otp_submitted');

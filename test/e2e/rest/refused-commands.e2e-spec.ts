@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Valid commands. Only the onboarding's state can be a reason to refuse them. */
+/** Valid commands, so that only the onboarding's state can be a reason to refuse them. */
 const COMMANDS = {
   verify: (id: string) => story.verify(id, '123456'),
   resend: (id: string) => story.resend(id),
@@ -42,7 +42,7 @@ const ENDED: Refused = {
   cancel: '410 onboarding_ended',
 };
 
-/** Which commands are refused in each state, and with which error. All other commands are accepted. */
+/** The refused commands in each state, with their errors. All other commands are accepted. */
 const TABLE: Record<string, { bring: (of: Story) => Promise<Brought>; refused: Refused }> = {
   ...Object.fromEntries(
     Object.entries({
@@ -54,7 +54,7 @@ const TABLE: Record<string, { bring: (of: Story) => Promise<Brought>; refused: R
       otp_verified: { ...NO_STEP, verify: '409 illegal_state', resend: '409 illegal_state' },
       'authenticators_submitted, waiting for its retry': UNDER_WAY,
       'authenticators_submitted, waiting for its retry, outcome unknown': UNDER_WAY,
-      // A verification whose outcome is unknown cannot be resolved as done.
+      // It cannot be resolved as done, because there is no session.
       'outcome_unknown, after verify-otp': { ...LOST, resolve: '409 outcome_unknown' },
       'outcome_unknown, after create-authenticators': LOST,
     } satisfies Record<keyof typeof SITUATIONS, Refused>).map(([name, refused]) => [

@@ -97,7 +97,7 @@ describe('a bad request', () => {
       expectProblem(await send(story, 'POST', path, { headers: JSON_KEY, body }), 400, 'validation_failed');
     }
     expectProblem(await send(story, 'POST', path, { headers: JSON_KEY }), 400, 'validation_failed');
-    // A form on another website could send the second content type without a CORS preflight.
+    // A form on another website could send the second type without a CORS preflight.
     for (const type of ['application/xml', 'application/x-www-form-urlencoded']) {
       const headers = { ...KEY, 'content-type': type };
       expectProblem(await send(story, 'POST', path, { headers, body: '{}' }), 415, 'unsupported_media_type');
@@ -193,7 +193,7 @@ describe('headers', () => {
       );
       expect(problem.version).toBe(verified.body.version);
     }
-    // A weak entity tag matches nothing (RFC 9110 §13.1.1). A malformed tag is refused.
+    // A weak entity tag matches nothing (RFC 9110 §13.1.1).
     const weak = { 'if-match': `W/"${verified.body.version}"` };
     expectProblem(await post(`${path}/cancel`, {}, weak), 412, 'version_mismatch');
     expectProblem(await post(`${path}/cancel`, {}, { 'if-match': '3' }), 400, 'validation_failed');
@@ -265,7 +265,7 @@ describe('headers', () => {
   ])('Prefer: %s is applied as %s', async (prefer, applied) => {
     const reply = await story.start(story.newSubject(), {}, { prefer });
     expect([reply.status, reply.headers.get('preference-applied')]).toEqual([201, applied]);
-    // A cancel starts no step, so there is nothing to wait for.
+    // A cancel starts no step.
     const cancelled = await story.call('POST', `/v1/onboardings/${reply.body.id}/cancel`, {}, { prefer });
     expect([cancelled.status, cancelled.headers.get('preference-applied')]).toEqual([200, null]);
   });

@@ -80,7 +80,7 @@ describe('the service', () => {
   it('reports its health without a key, with the names of its checks', async () => {
     const live = await send(story, 'GET', '/health/live');
     expect([live.status, JSON.parse(live.text)]).toEqual([200, { status: 'ok' }]);
-    // The service is degraded until the worker has run its first job.
+    // The service is degraded until the worker has run a job.
     const ready = await until('all is well', async () => {
       const answer = await send(story, 'GET', '/health/ready');
       expect(answer.status).toBe(200);

@@ -37,7 +37,7 @@ describe('the traces of service and worker', () => {
         OTEL_EXPORTER_OTLP_ENDPOINT: `${receiver.url}/`,
         OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20of-the-receiver',
         OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test',
-        // Only requests with a `traceparent` are traced, so that the polls of this test make no spans.
+        // The polls of this test have no `traceparent`, so they make no spans.
         OTEL_TRACES_SAMPLER: 'parentbased_always_off',
       },
     });
@@ -73,7 +73,7 @@ describe('the traces of service and worker', () => {
   });
 
   const rootOf = (traceId: string) => receiver.spansOf(traceId).find(({ kind }) => kind === 'SERVER')!;
-  /** @returns the spans of all traces that link to this span, except traces without an attempt. */
+  /** @returns the spans of the traces that link to this span and have an attempt. */
   const causedBy = ({ traceId, spanId }: ReceivedSpan) => {
     const links = JSON.stringify([{ traceId, spanId }]);
     const roots = receiver.spans.filter((span) => JSON.stringify(span.links) === links);
@@ -84,8 +84,7 @@ describe('the traces of service and worker', () => {
   };
 
   it('follow the caller’s trace to the database and the provider', () => {
-    // Leave out the read for the answer (gw_find). The caller does not wait, so the service may read the row
-    // at any time.
+    // The caller does not wait, so the service may read the row for its answer at any time.
     const spans = receiver.spansOf(traces.start).filter(({ name }) => name !== 'gw_find');
     expect(treeOf(spans)).toBe(
       [
@@ -284,7 +283,6 @@ describe('a process that traces', () => {
   });
 });
 
-/** Starts an onboarding, and closes the connection while the service waits for the provider. */
 async function leave(story: Story, traceId: string): Promise<void> {
   const subject = story.newSubject();
   const { accountId, userId } = subject;

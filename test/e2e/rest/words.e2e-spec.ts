@@ -7,7 +7,7 @@ interface Problem {
   errors?: { pointer: string; code: string; detail: string }[];
 }
 
-/** Words in the messages of the validation library zod. Callers of the API do not understand them. */
+/** Words of the validation library zod, which callers of the API do not understand. */
 const OF_ZOD =
   /expected|received|invalid (input|option|string|number|key|value|uuid|iso)|unrecognized|too (big|small)/i;
 const WRONG: readonly unknown[] = [
@@ -34,7 +34,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Yields bodies that have one fault, at any depth. */
+/** Yields bodies with one fault, at any depth. */
 function* wrongOnes(given: Schema): Generator<unknown> {
   const schema = service.resolve(given);
   yield* WRONG;

@@ -6,7 +6,7 @@ import { RealBrowser, describeInBrowser, type WatchedPage } from '../../support/
 import { keepScreenshots } from '../../support/browser/screenshots.js';
 import { Story } from '../../support/story.js';
 
-/** If the page treats this text as HTML, the browser throws an error or reports a violation. */
+/** In a page that treats this as HTML, the browser throws an error or reports a violation. */
 const HOSTILE = '<img src=x onerror="throw new Error(1)">@example.com';
 
 describeInBrowser('the sandbox’s page', () => {

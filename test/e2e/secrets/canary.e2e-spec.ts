@@ -10,8 +10,7 @@ import { summaryOf } from './canary/summary.js';
 import { turnkeyFlows } from './canary/turnkey-flows.js';
 
 /**
- * This file sends known secrets through every flow. Then it searches for these secrets in all data that
- * someone could read.
+ * Known secrets go through every flow. Then the tests search for them in all data that someone could read.
  */
 jest.setTimeout(480_000);
 
@@ -21,8 +20,7 @@ let ends: Awaited<ReturnType<typeof crashes>>;
 
 beforeAll(async () => {
   canary = await Canary.begin();
-  // The flows run in groups. If all ran at the same time, the service on a slow machine could refuse requests
-  // that contain secrets.
+  // If all flows ran at the same time, a slow machine could refuse requests that contain secrets.
   await byzantineFlows(canary);
   await turnkeyFlows(canary);
   await Promise.all([callerFlows(canary), misplacedFlows(canary)]);
@@ -194,8 +192,7 @@ describe('the search for secrets', () => {
     expect(code.in('12:00:00.123456+00 99123456 0123456-7')).toEqual([]);
     const inHex = (text: string) => code.in(Buffer.from(text).toString('hex'));
     expect(inHex('{"otp":"123456"}')).toHaveLength(1);
-    // This text does not contain the code. In the key, the six digits are a part of a longer value. The bytes
-    // of "\x124V" are 12 34 56, so only their hex looks like the code.
+    // In the key, the digits are part of a longer value. "\x124V" looks like the code only in hex.
     expect(inHex('{"key":"04a123456f"} \x124V')).toEqual([]);
   });
 });

@@ -19,7 +19,7 @@ afterAll(async () => {
 
 const word = () => `w${randomBytes(8).toString('hex')}`;
 
-/** A user with known personal data, which a test later searches for. */
+/** A user with known personal data. */
 class Told {
   readonly subject: Subject = story.newSubject();
   readonly externalRef = word();
@@ -67,10 +67,7 @@ class Told {
     story.sandbox.control.addFault({ route, match: { userId: this.subject.userId }, ...spec });
   }
 
-  /**
-   * Waits until the list has the onboarding, because the request that starts it has no answer yet.
-   * @returns the onboarding's id.
-   */
+  /** @returns the onboarding's id, although the request that starts it has no answer yet. */
   async started(): Promise<string> {
     let id: string | undefined;
     await until('the onboarding is there', async () => {
@@ -93,7 +90,7 @@ async function runJob(name: string): Promise<void> {
   await handlers.find(({ job }) => job.name === name)!.handle({});
 }
 
-/** Lets the user's counts of sends and wrong codes expire, and checks that no personal data is left. */
+/** Expects that no personal data is left after the user's counts of sends and wrong codes have expired. */
 async function expectGone(id: string, { hunt, subject }: Told): Promise<void> {
   await story.sql(
     `UPDATE otp_budgets SET sends = ARRAY(SELECT t - interval '25 hours' FROM unnest(sends) t),
@@ -170,7 +167,7 @@ describe('an erased onboarding', () => {
     expect((await story.get(id)).body.erasedAt).toBeNull();
     const { version } = (await story.get(id)).body;
     expect((await erase(id, { 'if-match': `"${version}"` })).status).toBe(204);
-    // A caller that lost the answer repeats the same request.
+    // A caller that lost the answer repeats its request.
     expect((await erase(id, { 'if-match': `"${version}"` })).status).toBe(204);
   });
 

@@ -102,8 +102,7 @@ describe('cancelling a waiting onboarding', () => {
       const taken = replies.flatMap(({ status }, n) => (status === 200 ? [outcomes[n]] : []));
       expect(taken).toHaveLength(1);
       for (const { status, body } of replies.filter((reply) => reply.status !== 200)) {
-        // The answer is 409 if another command resolved the attempt at the same moment, and 410 if another
-        // command had already resolved it.
+        // 409 if another command resolves the attempt at the same moment, and 410 if it was resolved before.
         expect([
           [409, 'illegal_state'],
           [410, 'onboarding_ended'],
@@ -131,7 +130,6 @@ const HELD_MS = 1_200;
 const hold = (route: string, userId: string) =>
   story.sandbox.control.addFault({ route, match: { userId }, delayMs: HELD_MS, afterEffect: true });
 
-/** Cancels while the sandbox delays the answer to the call of `submit`. */
 async function cancelUnder(
   route: string,
   { id, subject }: Brought,
@@ -241,7 +239,7 @@ describe('cancelling with a call in flight', () => {
 describe('cancelling during retries', () => {
   let steps: Queue;
   beforeAll(async () => {
-    // The retries are slow enough for a cancel between two tries.
+    // Slow enough for a cancel between two tries.
     const slow = { RETRY_FLOOR_MS: '1500', RETRY_BASE_MS: '1500', RETRY_CAP_MS: '1500' };
     story = await Story.begin({ env: slow });
     steps = new Queue('steps', {
@@ -254,14 +252,13 @@ describe('cancelling during retries', () => {
     await story.end();
   });
 
-  /** Starts a step whose first try fails. The caller does not wait for the retries. */
   async function failing(step: StepName, ...then: Fault[]): Promise<StepUnderTest> {
     const at = (await StepUnderTest.before(story, step)).strike({ status: 500 }, ...then);
     await at.submit({ headers: { prefer: 'respond-async' } });
     return at;
   }
 
-  /** An init-otp attempt is never unresolved, because the only possible effect is one more mail. */
+  /** An init-otp attempt is never unresolved: its only possible effect is one more mail. */
   const doubtOf = (step: StepName) => (step === 'init-otp' ? null : expect.objectContaining({ step }));
 
   it.each(STEPS)('between two tries prevents the next try: %s', async (step) => {

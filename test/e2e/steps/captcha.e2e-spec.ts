@@ -24,7 +24,7 @@ const captcha = () => ({ otp: { captchaToken: `0.turnstile-${++tokens}` } });
 const resend = (id: string, body: object = {}) =>
   story.call('POST', `/v1/onboardings/${id}/otp/resend`, body);
 
-/** Starts an onboarding, and ends the cooldown of its code. */
+/** @returns an onboarding whose code has no cooldown any more. */
 async function sent(known = true) {
   const person = new Person(story, { known });
   const { status, body } = await person.start(captcha());

@@ -10,10 +10,7 @@ import { Sinks } from '../../support/sinks.js';
 import { ORIGIN, RP_ID, Story } from '../../support/story.js';
 import { DOORS, Person, throughDoor, type Door } from '../../support/turnkey-door.js';
 
-/**
- * In these tests, the user's device uses Turnkey's own packages, and the caller forwards the device's
- * requests.
- */
+/** In these tests, the user's device uses Turnkey's own packages, and the caller forwards its requests. */
 let story: Story;
 let service: AppProcess;
 let worker: AppProcess;
@@ -99,8 +96,7 @@ describe.each(DOORS)('%s, with the session’s key on the user’s device', (doo
   it('completes an onboarding after failures, and neither code nor key reaches the service', async () => {
     const { id, person, device, verification } = await encrypted();
     const { control } = story.sandbox;
-    // A verification at the Auth Proxy cannot be repeated after it took effect. So a call to the Auth Proxy
-    // fails before its effect.
+    // A verification at the Auth Proxy cannot be repeated after its effect, so there the call fails before.
     const afterEffect = door === 'turnkey';
     control.addFault({ route: VERIFY[door], status: 503, retryAfterS: 1, afterEffect });
     await verify(id, verification, AT_ONCE);
@@ -126,8 +122,7 @@ describe.each(DOORS)('%s, with the session’s key on the user’s device', (doo
     expect(completed).toMatchObject({ deviceSigning: null, authenticators: [{ id: expect.any(String) }] });
     expect(control.authenticators(deviceSigning!.userId)).toHaveLength(1);
 
-    // Turnkey recognizes an activity by the hash of its bytes. One effect of two calls shows that the service
-    // has sent the same bytes twice.
+    // Turnkey recognizes an activity by the hash of its bytes, so the service has sent the same bytes twice.
     expect(person.effects('authenticators_created')).toBe(1);
     expect(await sinks.redisDump()).toContain(id);
     for (const sink of [await sinks.redisDump(), sinks.sentToRedis(), await sinks.databaseDump()]) {

@@ -6,7 +6,7 @@ import { mayResend } from '../../support/time-travel.js';
 let story: Story;
 let replicaUrls: string[];
 beforeAll(async () => {
-  // The many requests of this test may take a second on a small machine, so calls get more time.
+  // So many requests may take a second on a small machine.
   story = await Story.begin({
     env: { CALL_TIMEOUT_MS: '5000', CLAIM_MAX_AGE_MS: '4000', LEASE_MS: '10000' },
   });
@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Sends the same request many times at the same time, to both replicas by turns. */
+/** Sends the same request many times at once, to both replicas by turns. */
 function crowd(times: number, path: string, body: object): Promise<Answer[]> {
   return Promise.all(
     Array.from({ length: times }, (_, n) =>
@@ -32,24 +32,18 @@ function tally(answers: Answer[]): Record<string, number> {
 
 const mails = ({ email }: Subject) => story.sandbox.control.mails({ email }).length;
 
-/**
- * Sends a cancel, and repeats it after a retryable 409. The service answers with this 409 if other commands
- * have changed the onboarding during all three tries of the cancel.
- */
+/** Repeats the cancel after a retryable 409: other commands have overtaken all three tries of the service. */
 const cancelled = (id: string) =>
   until('a cancel that no other command overtook', async () => {
     const answer = await story.cancel(id);
     return answer.status === 409 && answer.body.retryable ? null : answer;
   });
 
-/** The provider answers the first call late, so that nearly all other requests come before the answer. */
+/** Delays the answer to the first call, so that nearly all other requests come before it. */
 const hold = (route: string, { userId }: Subject) =>
   story.sandbox.control.addFault({ route, match: { userId }, delayMs: 1_500, afterEffect: true });
 
-/**
- * Checks that exactly one request succeeded. The service refused some others while the step was running, and
- * may have refused more after the step with the errors in `late`.
- */
+/** Expects one success and refusals while the step was running. `late` are the permitted errors after it. */
 function expectOne(answers: Answer[], done: string, ...late: string[]): void {
   const { [done]: through, '409 step_in_progress': waiting = 0, ...others } = tally(answers);
   expect(through).toBe(1);
@@ -135,8 +129,8 @@ describe('requests at the same time, to two replicas', () => {
     const passkey = await story.passkey(id);
     hold('create-authenticators-otp', subject);
     const answers = await crowd(20, `/v1/onboardings/${id}/authenticators`, { authenticators: [passkey] });
-    // The service refuses later requests because the onboarding has ended, or because it checks only five
-    // submissions at the same time.
+    // Later requests are refused because the onboarding has ended, or because only five submissions are
+    // checked at the same time.
     expectOne(answers, '200 completed', '410 onboarding_ended', '422 attestation_invalid');
     expect(story.calls(subject, 'create-authenticators-otp')).toBe(1);
     expect(story.sandbox.control.authenticators(subject.userId)).toHaveLength(1);

@@ -43,7 +43,7 @@ describe.each(DOORS)('a contact at %s', (door) => {
     expect(await look()).toEqual([]);
     expect(hunt.in(sinks.sentToRedis())).toEqual([]);
 
-    // A caller with the read scope sees the contact, also in the answer to a repeated request.
+    // A caller with the read scope sees the contact, also in a repeated answer.
     expect((await story.get(id)).body.subject).toEqual(person.subject);
     expect(started.body.subject).toEqual(person.subject);
     const again = await story.call('POST', '/v1/onboardings', { subject: person.subject }, headers);

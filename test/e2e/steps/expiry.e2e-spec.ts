@@ -17,10 +17,7 @@ const CODE_GONE: Outcome = { state: 'otp_needed', reason: 'otp_expired', signal:
 const SESSION_GONE: Outcome = { state: 'otp_needed', reason: 'session_expired', signal: 'session_expired' };
 const LOST: Outcome = { state: 'outcome_unknown', reason: null, signal: 'outcome_lost' };
 
-/**
- * The outcome of each state when a lifetime ends. A lifetime is that of the code, of the session or of the
- * whole onboarding, or the time that an onboarding may be idle.
- */
+/** The outcome of each state when the code, the session, the onboarding or its idle time ends. */
 const ENDS: [Situation, Life, Outcome][] = [
   ['otp_requested, waiting for its retry', 'idle', EXPIRED],
   ['otp_requested, waiting for its retry', 'whole', EXPIRED],
@@ -48,7 +45,7 @@ const ENDS: [Situation, Life, Outcome][] = [
   ['outcome_unknown, after create-authenticators', 'whole', EXPIRED],
 ];
 
-/** Deadlines that change nothing while an outcome is unknown, because this outcome must be resolved first. */
+/** Deadlines that change nothing, because the unknown outcome must be resolved first. */
 const OUTLASTED: [Situation, Life][] = [
   ['outcome_unknown, after verify-otp', 'code'],
   ['outcome_unknown, after verify-otp', 'idle'],
@@ -75,7 +72,6 @@ async function sealedFields(id: string): Promise<string[]> {
 
 const told = ({ status, body }: Answer) => `${status} ${body.code}`;
 
-/** @returns the service's refusals of the commands that are not allowed after the deadline. */
 async function refusals(id: string): Promise<Record<string, string>> {
   const passkey = {
     authenticatorName: 'none',
@@ -136,8 +132,7 @@ describe('the service without a worker', () => {
           expect(told(answer)).toBe(refusal);
       }
 
-      // The first refused command has written the expiry. The earlier read had already shown this state and
-      // version.
+      // The first refused command has written the expiry, which the earlier read had already shown.
       expect((await story.get(id)).body).toMatchObject({ state, reason, version: body.version });
       expect((await story.eventTypes(id)).filter((type) => type === signal)).toEqual([signal]);
       expect(await sealedFields(id)).toEqual(
@@ -226,7 +221,7 @@ describe('the service without a worker', () => {
     });
     expect(told(await story.verify(id, story.code(subject)))).toBe('409 step_in_progress');
 
-    // After the server error, the outcome is unknown, and no time is left for a retry.
+    // After the server error, no time is left for a retry.
     const { unresolved } = await story.until(id, 'outcome_unknown');
     expect(unresolved).toMatchObject({ step: 'verify-otp' });
   });
@@ -326,8 +321,7 @@ describe('the service with a worker', () => {
       await runOut(story, id, life);
     }
     const startedAt = Date.now();
-    // The scheduled job, whose result the test reads, must run before the worker's own timer does the same
-    // work.
+    // The scheduled job, whose result the test reads, must run before the worker's own timer does its work.
     await story.startWorker({ EXPIRY_EVERY_MS: '2000' });
     for (const { id, life, outcome } of brought) {
       const types = await until(`${outcome.signal} of ${id}`, async () => {

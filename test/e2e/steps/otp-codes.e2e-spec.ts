@@ -122,8 +122,7 @@ describe('the wrong codes of a user in one day', () => {
     await story.cancel(second.id);
 
     const third = await story.sent(subject);
-    // This is the eighth wrong code of the day. The code itself allows another try, but the user's daily
-    // limit does not.
+    // The eighth wrong code of the day: the code allows another try, but the user's daily limit does not.
     const last = await mistype(third.id, subject, 2);
     expect(last.body).toMatchObject({ code: 'otp_invalid', attemptsLeft: 0, nextAction: { type: 'none' } });
     const { otp, nextAction } = (await story.get(third.id)).body;
@@ -139,7 +138,7 @@ describe('the wrong codes of a user in one day', () => {
     };
     await story.cancel(third.id);
     const start = await story.start(subject);
-    // The limit ends only after the onboarding's expiry, so no next action is left.
+    // The limit lasts longer than the onboarding, so no next action is left.
     for (const refused of [refusals.verify, refusals.resend]) {
       expect(refused.body).toMatchObject({ state: 'otp_sent', nextAction: { type: 'none' } });
     }
@@ -206,7 +205,7 @@ describe('a resend', () => {
     expect((await story.get(id)).body.state).toBe('otp_sent');
     expect(mails(subject)).toBe(3);
 
-    // A caller that did not get the answer to its first request still gets the onboarding's id.
+    // A caller that lost its first answer still gets the onboarding's id.
     expect(await story.start(subject)).toMatchObject({
       status: 409,
       body: { code: 'onboarding_live', onboardingId: id },
@@ -231,7 +230,7 @@ describe('a resend', () => {
     expect(Math.abs(retryAfterMs(seventh) - (DAY_MS - 6 * WINDOW_MS))).toBeLessThan(30_000);
     expect(mails(subject)).toBe(6);
 
-    // The onboarding has expired by this time, so another start is allowed.
+    // By this time, the onboarding has expired.
     await elapse(story, id, subject, retryAfterMs(seventh));
     expect((await story.start(subject)).status).toBe(201);
     expect((await story.get(id)).body.state).toBe('expired');

@@ -96,7 +96,7 @@ describe.each(DOORS)('%s, with the session’s key in the service', (door) => {
     const refused = await story.call('POST', `/v1/onboardings/${id}/otp/verify`, {
       encryptedOtpBundle: JSON.stringify(bundle),
     });
-    // This integration accepts only plain codes. It refuses an encrypted code before it reads the onboarding.
+    // The integration accepts only plain codes, and refuses others before it reads the onboarding.
     expect(refused).toMatchObject({ status: 400, body: { errors: [{ pointer: '/encryptedOtpBundle' }] } });
   });
 
@@ -136,8 +136,7 @@ describe('turnkey', () => {
       const spec = LOSSES[loss as keyof typeof LOSSES];
       const { organizationId } = person.subject as { organizationId: string };
       const match = route === 'init_otp' ? { contact: person.email } : { organizationId };
-      // A call of verify_otp does not name the user's sub-organization, so this fault hits the next call of
-      // any user.
+      // A call of verify_otp does not name the sub-organization, so this fault hits any user's next call.
       story.sandbox.control.addFault({
         route,
         ...(route !== 'verify_otp' && { match }),
@@ -150,7 +149,7 @@ describe('turnkey', () => {
       expect((await story.get(id)).body).toMatchObject({ state: 'completed', unresolved: null });
       expect(await story.eventTypes(id)).not.toContain('outcome_lost');
       expect(await story.eventTypes(id)).not.toContain('second_mail_possible');
-      // Repeated calls use up neither a try nor a send, and the user's daily counts contain none of them.
+      // Repeated calls use up no try and no send, and do not count for the day.
       expect((await story.get(id)).body.otp).toMatchObject({ sends: 1, attemptsLeft: 2 });
       const [budget] = await story.sql(
         `SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong
@@ -191,7 +190,7 @@ describe('turnkey', () => {
     expect(person.code()).toMatch(/^\d{6}$/);
     const lifeMs = Date.parse(body.otp.expiresAt!) - Date.parse(body.otp.sentAt!);
     expect(lifeMs).toBe(120_000);
-    // A resend sends a code of the same length and alphabet.
+    // A resend's code has the same length and alphabet.
     await story.cooledDown(body.id);
     await story.resend(body.id);
     expect(person.code()).toMatch(/^\d{6}$/);

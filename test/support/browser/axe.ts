@@ -4,19 +4,19 @@ import type { Page } from 'playwright-core';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** The widths of a small phone and of a laptop, in CSS pixels. */
+/** A small phone and a laptop, in CSS pixels. */
 const WIDTHS = [320, 1280];
 
 /**
- * Runs the accessibility checker axe on a page: at the widths of a phone and a laptop, in the light and the
- * dark color scheme. Also checks that the page is never wider than its window.
+ * Runs the accessibility checker axe at all WIDTHS, in the light and the dark color scheme. Also finds a page
+ * that is wider than its window.
  *
  * @returns a line for each fault
  */
 export async function faultsByAxe(page: Page): Promise<string[]> {
   const before = page.viewportSize();
   const faults: string[] = [];
-  // `evaluate` bypasses the page's Content-Security-Policy, as developer tools do.
+  // `evaluate` bypasses the page's Content-Security-Policy.
   await page.evaluate(AXE);
   for (const width of WIDTHS) {
     await page.setViewportSize({ width, height: 800 });

@@ -5,11 +5,7 @@ import { chromium, type Browser, type BrowserContextOptions, type Page } from 'p
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
-/**
- * Finds Chromium: at the path in `CHROMIUM` if this variable is set, otherwise on the PATH.
- *
- * @returns null if there is no Chromium
- */
+/** Finds Chromium: at the path in `CHROMIUM` if this variable is set, otherwise on the PATH. */
 export function findChromium(): string | null {
   const given = process.env['CHROMIUM'];
   if (given) return isProgram(given) ? given : null;
@@ -27,8 +23,8 @@ function isProgram(path: string): boolean {
 }
 
 /**
- * Describes tests that need a real browser. If there is no Chromium, they are skipped with a warning. If
- * `REQUIRE_CHROMIUM` is 1, they fail instead.
+ * Describes tests that need a real browser. Without Chromium, they are skipped with a warning, or fail if
+ * `REQUIRE_CHROMIUM` is 1.
  */
 export function describeInBrowser(what: string, stories: () => void): void {
   const wanted = findChromium() !== null || process.env['REQUIRE_CHROMIUM'] === '1';
@@ -40,9 +36,8 @@ export function describeInBrowser(what: string, stories: () => void): void {
 export interface WatchedPage {
   page: Page;
   /**
-   * Violations of the Content-Security-Policy, errors that scripts or workers threw or printed to the
-   * console, and requests to hosts other than this machine. An answer with a status of 4xx is not a
-   * complaint.
+   * Violations of the Content-Security-Policy, errors of scripts and workers, and requests to other machines.
+   * Answers with a status of 4xx are no complaints.
    */
   complaints: string[];
 }
@@ -64,7 +59,7 @@ export class RealBrowser {
 
   /** Opens a page that shares no cookies with other pages. */
   async open(options: BrowserContextOptions = {}): Promise<WatchedPage> {
-    // Ask for no animations, because without a GPU an animated spinner keeps a whole CPU core busy.
+    // Without a GPU, an animated spinner keeps a whole CPU core busy.
     const context = await this.#browser.newContext({ reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(60_000);
@@ -80,8 +75,8 @@ async function complaintsOf(page: Page): Promise<string[]> {
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`thrown: ${error.stack ?? error.message}`));
   page.on('console', (message) => {
-    // Skip messages without arguments: the browser itself reports a failed request or a policy violation. The
-    // listener below collects the policy violations.
+    // Messages without arguments come from the browser: failed requests, and policy violations, which the
+    // listener below collects.
     if (message.type() === 'error' && message.args().length > 0)
       complaints.push(`console: ${message.text()}`);
   });

@@ -16,7 +16,7 @@ type Scheme = 'light' | 'dark';
  * names, or in `.gangway/screenshots`.
  *
  * @param state in kebab-case, such as `demo-code-asked`.
- * @returns the screenshots in which the page is wider than its window, so that users must scroll sideways.
+ * @returns the screenshots in which the page is wider than its window.
  */
 export async function keepScreenshots(
   page: Page,

@@ -1,24 +1,21 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import type { CDPSession, Page } from 'playwright-core';
 
-/** Some members of WebAuthn.VirtualAuthenticatorOptions in the DevTools protocol. */
+/** Some of WebAuthn.VirtualAuthenticatorOptions in the DevTools protocol. */
 export interface AuthenticatorKind {
-  /**
-   * `internal`: the device itself has the authenticator, and a page has at most one of this kind. `usb`: a
-   * security key.
-   */
+  /** `internal`: built into the device, at most one for a page. `usb`: a security key. */
   transport: 'internal' | 'usb';
   hasUserVerification: boolean;
   isUserVerified: boolean;
   hasResidentKey: boolean;
-  /** If false, no person touches the authenticator, and a registration or login keeps waiting. */
+  /** If false, a registration or login waits for a touch. */
   automaticPresenceSimulation: boolean;
-  /** The flags BE and BS of the passkeys that this authenticator makes. */
+  /** The flags BE and BS of new passkeys. */
   defaultBackupEligibility: boolean;
   defaultBackupState: boolean;
 }
 
-/** A phone. Its owner's finger is on the sensor all the time. */
+/** A phone whose owner's finger is always on the sensor. */
 const PHONE: AuthenticatorKind = {
   transport: 'internal',
   hasUserVerification: true,
@@ -30,21 +27,20 @@ const PHONE: AuthenticatorKind = {
 };
 
 export interface KeptPasskey {
-  /** In base64url without padding, as in pages and in the REST API. */
+  /** Base64url without padding. */
   credentialId: string;
   /** Absent if the passkey is not discoverable. */
   rpId: string | undefined;
   isResidentCredential: boolean;
   signCount: number;
   privateKey: KeyObject;
-  /** SPKI in DER, encoded as base64url, as in the sandbox. */
+  /** SPKI in DER, as base64url. */
   publicKeySpki: string;
 }
 
 /**
- * An authenticator that Chromium simulates for one page, through the DevTools protocol (WebAuthn Level 3
- * §11). While a page has a virtual authenticator, Chromium offers the page no real one. The virtual
- * authenticator goes away when the page closes.
+ * An authenticator that Chromium simulates until the page closes (WebAuthn Level 3 §11). Meanwhile, the page
+ * can use no real authenticator.
  */
 export class VirtualAuthenticator {
   readonly #devTools: CDPSession;
@@ -71,10 +67,7 @@ export class VirtualAuthenticator {
     await this.#devTools.send('WebAuthn.setUserVerified', { ...this.#self, isUserVerified });
   }
 
-  /**
-   * Decides whether a person touches the authenticator from now on. A registration that waits for a touch
-   * then continues.
-   */
+  /** Decides whether a person touches the authenticator from now on, also in a waiting registration. */
   async touch(enabled: boolean): Promise<void> {
     await this.#devTools.send('WebAuthn.setAutomaticPresenceSimulation', { ...this.#self, enabled });
   }
@@ -106,7 +99,7 @@ export class VirtualAuthenticator {
 
 const sessions = new WeakMap<Page, Promise<CDPSession>>();
 
-/** Opens only one DevTools session for a page, because an authenticator exists only in its own session. */
+/** Opens only one session for a page, because an authenticator exists only in its own DevTools session. */
 function devToolsOf(page: Page): Promise<CDPSession> {
   const open = async () => {
     const devTools = await page.context().newCDPSession(page);

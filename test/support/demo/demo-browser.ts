@@ -1,7 +1,7 @@
 import type { OnboardingResource } from '../../../apps/onboarding/src/onboarding.dto.js';
 import type { Answer } from '../story.js';
 
-/** An answer of the demo's server: a part of the onboarding, or a problem. */
+/** A part of the onboarding, or a problem. */
 export type DemoAnswer = Answer<
   OnboardingResource & {
     code: string;
@@ -15,7 +15,7 @@ export type DemoAnswer = Answer<
 
 export class DemoBrowser {
   cookie = '';
-  /** The reference to the onboarding that the browser tab shows. */
+  /** The reference to the onboarding in this browser tab. */
   ref = '';
 
   constructor(private readonly url: string) {}
@@ -31,7 +31,7 @@ export class DemoBrowser {
     });
   }
 
-  /** Opens the event stream, as EventSource does. The returned response still receives events. */
+  /** Opens the event stream, as EventSource does. */
   events(lastEventId?: string, signal?: AbortSignal): Promise<Response> {
     return fetch(`${this.url}/api/onboarding/events?ref=${this.ref}`, {
       headers: { cookie: this.cookie, ...(lastEventId && { 'last-event-id': lastEventId }) },

@@ -1,7 +1,7 @@
 import type { Locator, Page } from 'playwright-core';
 import { VirtualAuthenticator, type AuthenticatorKind } from '../browser/virtual-authenticator.js';
 
-/** The passkeys that the page sends to the demo's server in one request. */
+/** The passkeys in one request of the page to the demo's server. */
 export interface Submission {
   credentials: { name: string; credential: { id: string } }[];
 }
@@ -13,17 +13,16 @@ export interface CreationOptions {
   authenticatorSelection: Record<string, string>;
 }
 
-/** The proof that Chromium makes with a passkey at a login. All members are base64url. */
+/** The proof of a login with a passkey. All members are base64url. */
 export interface Assertion {
   id: string;
   response: { authenticatorData: string; clientDataJSON: string; signature: string };
 }
 
-/** The demo's page. Finds elements by role, name and label, as a person sees or hears them. */
+/** The demo's page. Finds elements by role, name and label, as a person does. */
 export class DemoPage {
   constructor(readonly page: Page) {}
 
-  /** Waits until the page has this heading. */
   async at(title: string | RegExp): Promise<void> {
     await this.page.getByRole('heading', { level: 1, name: title }).waitFor();
   }
@@ -50,8 +49,8 @@ export class DemoPage {
   }
 
   /**
-   * Finds inputs without a label, buttons and links without a text, and controls that are too small for a
-   * finger. Also finds a second h1, and a page that is too wide.
+   * Finds inputs without a label, buttons and links without a text, controls that are too small for a finger,
+   * a second h1, and a page that is too wide.
    */
   faultsOfAccess(): Promise<string[]> {
     return this.page.evaluate<string[]>(`[
@@ -108,7 +107,6 @@ export class DemoPage {
     return this.page.getByRole('region', { name: 'Timeline' }).getByText(words);
   }
 
-  /** Signs a challenge with the passkey, as at a login. */
   signIn(credentialId: string): Promise<Assertion> {
     return this.page.evaluate<Assertion>(`navigator.credentials.get({ publicKey: {
       rpId: 'localhost',
@@ -126,11 +124,7 @@ export class DemoPage {
     return VirtualAuthenticator.plugInto(this.page, kind);
   }
 
-  /**
-   * Changes the creation options on their way to the page.
-   *
-   * @returns a function that ends the changes.
-   */
+  /** Changes the creation options on their way to the page, until the test calls the returned function. */
   async tamper(change: (options: CreationOptions) => object): Promise<() => Promise<void>> {
     await this.page.route('**/passkeys/options', async (route) => {
       const response = await route.fetch();

@@ -7,9 +7,7 @@ import { closedPort } from '../ports.js';
 import { Story, type Subject } from '../story.js';
 import type { TcpProxy } from '../tcp-proxy.js';
 
-/**
- * Two integrations, each with a demo of its own. `attested` requires an attestation, `byzantine` does not.
- */
+/** Each integration has its own demo. `attested` requires an attestation, `byzantine` does not. */
 export type DemoIntegration = 'byzantine' | 'attested';
 
 /** The demo, the service, the worker, the sandbox, and a real Chromium. */
@@ -25,8 +23,8 @@ export class DemoWorld {
   ) {}
 
   static async begin(env: Record<string, string> = {}): Promise<DemoWorld> {
-    // The service needs the demo's origin, and the demo needs the service's URL. Therefore the demo's port is
-    // chosen first.
+    // The service needs the demo's origin, and the demo needs the service's URL, so the demo's port is fixed
+    // first.
     const [byzantine, attested] = [await closedPort(), await closedPort()];
     const origins = [byzantine, attested].map((port) => `http://localhost:${port}`);
     const story = await Story.begin({
@@ -79,7 +77,7 @@ export class DemoWorld {
     return demo;
   }
 
-  /** Closes all pages. @returns what the browser complained about, see `WatchedPage`. */
+  /** Closes all pages. @returns their complaints, see {@link WatchedPage}. */
   async leave(): Promise<string[]> {
     await this.service.open(); // a failed test may have left the proxy closed
     const pages = this.#open.splice(0);
@@ -114,7 +112,7 @@ export class DemoWorld {
     return this.story.sandbox.control.authenticators(this.subject(email).userId);
   }
 
-  /** @returns how many requests to register passkeys the sandbox got for the user with this email address. */
+  /** @returns how many requests to register passkeys the sandbox got for this user. */
   creations(email: string): number {
     return this.story.calls(this.subject(email), 'create-authenticators-otp');
   }

@@ -14,8 +14,7 @@ function copyCommands(): string {
 }
 
 /**
- * Copies the example into a new folder, with the commands of docs/integrate.md. The folder is deleted at the
- * end of the test file.
+ * Copies the example into a temporary folder, with the commands of docs/integrate.md.
  *
  * @returns the path of the example's `main.js`.
  */

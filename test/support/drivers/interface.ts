@@ -1,7 +1,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 
-/** The keywords of JSON Schema from which values.ts generates values. */
+/** The JSON Schema keywords from which values.ts generates values. */
 export interface Schema {
   $ref?: string;
   type?: string | string[];
@@ -93,7 +93,7 @@ export class Interface {
     return this.resolve(target);
   }
 
-  /** @returns how the answer contradicts the OpenAPI document; null if it does not. */
+  /** @returns how the answer contradicts the OpenAPI document, or null. */
   fault(operation: Operation, answer: Answer): string | null {
     const { method, route } = operation;
     const name = `${method} ${route} answered ${answer.status}`;
@@ -126,7 +126,7 @@ export class Interface {
     return null;
   }
 
-  /** @returns the fault of an answer to a request for an unknown route; null if there is none. */
+  /** @returns the fault of an answer to a request for an unknown route, or null. */
   strayFault(answer: Answer): string | null {
     if (answer.status < 400 || answer.status >= 500) return `answered ${answer.status}`;
     const type = String(answer.headers['content-type'] ?? '');
@@ -139,7 +139,7 @@ export class Interface {
     }
   }
 
-  /** An event stream may contain heartbeats, `retry`, and events whose ids have no gap. */
+  /** Allows heartbeats, `retry`, and events whose ids have no gap. */
   #streamFault(text: string): string | null {
     let last: number | null = null;
     for (const block of text.split('\n\n')) {

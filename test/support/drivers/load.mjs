@@ -1,5 +1,5 @@
 /**
- * Lets Node.js run the TypeScript files of test/ without a build. Files of apps/, libs/ and tools/ come from
+ * Makes Node.js run the TypeScript files of test/ without a build. Those of apps/, libs/ and tools/ come from
  * `npm run build`.
  *
  *   node --import ./test/support/drivers/load.mjs test/chaos/run.ts

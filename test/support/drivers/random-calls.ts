@@ -6,7 +6,7 @@ import { SETTINGS } from './settings.js';
 
 export interface RandomCall {
   method: 'GET' | 'POST';
-  /** The path in docs/openapi.json, for example `/v1/onboardings/{id}`. */
+  /** As in docs/openapi.json, for example `/v1/onboardings/{id}`. */
   route: string;
   path: string;
   headers: Record<string, string>;
@@ -66,12 +66,12 @@ export class RandomCalls {
     return { someone, call };
   }
 
-  /** Puts a new user in the place of a user who may request or try no more codes. */
+  /** Replaces a user who may request or try no more codes. */
   replace(someone: Someone): void {
     Object.assign(someone, this.#newcomer());
   }
 
-  /** Remembers the parts of a successful answer that later calls need. */
+  /** Keeps the members of a successful answer that later calls need. */
   learn(someone: Someone, route: string, answer: Record<string, unknown>): void {
     if (typeof answer['challenge'] === 'string') someone.challenge = answer['challenge'];
     if (typeof answer['version'] !== 'number') return;

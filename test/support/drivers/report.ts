@@ -6,7 +6,7 @@ export const SEED = {
 
 export const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-/** The faults that a run has found. Keeps one example of each kind of fault. */
+/** Keeps one example of each kind of fault. */
 export class Findings {
   readonly #found = new Map<string, string>();
 

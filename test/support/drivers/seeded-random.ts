@@ -1,6 +1,6 @@
 /**
- * A random generator that makes the same choices for the same seed. Each actor has a generator of its own, so
- * that its choices do not depend on the order in which the actors run.
+ * Makes the same choices for the same seed. Each actor has its own generator, so that its choices do not
+ * depend on the order of the actors.
  */
 export class SeededRandom {
   readonly seed: string;
@@ -11,7 +11,7 @@ export class SeededRandom {
     this.#state = hashOf(seed);
   }
 
-  /** @returns a new random generator. Its choices depend only on the seed of this one and on the name. */
+  /** @returns a generator whose choices depend only on this seed and on the name. */
   stream(name: string): SeededRandom {
     return new SeededRandom(`${this.seed}/${name}`);
   }
@@ -24,7 +24,7 @@ export class SeededRandom {
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** @returns a whole number from `min` to `max`, both included. */
+  /** Includes both limits. */
   int(min: number, max: number): number {
     return min + Math.floor(this.next() * (max - min + 1));
   }
@@ -37,7 +37,7 @@ export class SeededRandom {
     return items[this.int(0, items.length - 1)]!;
   }
 
-  /** Picks a key at random. Keys with a larger weight are picked more often. */
+  /** Picks a key with the probability that its weight gives. */
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K {
     const entries = Object.entries<number>(weights) as [K, number][];
     let left = this.next() * entries.reduce((sum, [, weight]) => sum + weight, 0);
@@ -49,7 +49,7 @@ export class SeededRandom {
   }
 }
 
-/** @returns the 32-bit hash FNV-1a of the text. */
+/** The 32-bit hash FNV-1a. */
 function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (const char of text) hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);

@@ -8,12 +8,11 @@ import { askRedis, startRedis } from '../../../tools/embedded/redis.js';
 import { removeServers } from '../../../tools/servers.js';
 
 /**
- * PostgreSQL or Redis for a run. The URL changes with each start, because the port of a killed server may
- * still be in use.
+ * PostgreSQL or Redis. The URL changes with each start, because a killed server's port may still be in use.
  */
 export interface Server {
   readonly url: string;
-  /** Sends SIGKILL. Null if DATABASE_URL or REDIS_URL names this server. */
+  /** Sends SIGKILL. Null for a server of DATABASE_URL or REDIS_URL. */
   kill: (() => Promise<void>) | null;
   start(): Promise<void>;
 }
@@ -27,9 +26,8 @@ export interface Servers {
 }
 
 /**
- * Provides a migrated PostgreSQL and a Redis for one run. If DATABASE_URL and REDIS_URL are set, the run uses
- * these servers and never kills them. Otherwise embedded servers start. They write to disk as in production,
- * because runs kill them and then check the data.
+ * Uses the servers of DATABASE_URL and REDIS_URL, if both are set, and never kills them. Otherwise starts
+ * embedded servers. They write to disk as in production, because runs kill them and then check the data.
  */
 export async function startServers(run: string): Promise<Servers> {
   const { DATABASE_URL, REDIS_URL, QUEUE_PREFIX: queuePrefix = `{${run}}` } = process.env;
@@ -57,7 +55,7 @@ function given(databaseUrl: string, redisUrl: string, queuePrefix: string): Serv
   const untouched = (url: string): Server => ({ url, kill: null, start: async () => undefined });
   const flush = () =>
     askRedis(redisUrl, async (redis) => {
-      // Other programs may use this Redis too, so only keys with this prefix are deleted.
+      // Other programs may use this Redis too.
       for await (const keys of redis.scanStream({ match: `${queuePrefix}:*`, count: 1_000 })) {
         if ((keys as string[]).length > 0) await redis.unlink(...(keys as string[]));
       }
@@ -86,7 +84,7 @@ async function embedded(queuePrefix: string): Promise<Servers> {
       const [pid] = readFileSync(join(folder, 'postgres', 'data', 'postmaster.pid'), 'utf8').split('\n');
       await killed(Number(pid));
     },
-    // Try several times, because a start fails until all child processes of a killed PostgreSQL have ended.
+    // A start fails until all child processes of a killed PostgreSQL have ended.
     start: async () => void (postgresUrl = (await patiently(() => startPostgres(options('postgres')))).url),
   };
   const redis: Server = {

@@ -43,7 +43,7 @@ export const SETTINGS = {
   ONBOARDING_IDLE_MS: '30000',
   ONBOARDING_LIFE_MS: '75000',
 
-  // The limits are high, because one caller makes all requests as fast as possible.
+  // One caller makes all requests as fast as possible.
   LOGIN_FAILURES_PER_MINUTE: '1000000',
   RATE_LIMIT_CALLER_PER_MINUTE: '1000000',
   RATE_LIMIT_SUBJECT_PER_MINUTE: '1000000',
@@ -62,7 +62,7 @@ export const envOf = (
 });
 
 /**
- * Lifetimes in the sandbox. There, a code lives longer than in the service, so that the service itself must
- * refuse an expired code. The service has no setting for the lifetime of a session.
+ * In the sandbox, a code lives longer than in the service, so that the service itself must refuse an expired
+ * code.
  */
 export const SANDBOX_LIVES = { codeLifeMs: 15_000, sessionLifeMs: 9_000 };

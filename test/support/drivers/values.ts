@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { SeededRandom } from './seeded-random.js';
 import type { Interface, Schema } from './interface.js';
 
-/** Matches lookaheads, which fast-check cannot use. They only limit the length, which the schema does too. */
+/** fast-check cannot use lookaheads. They only limit the length, which the schema does too. */
 const LOOKAHEAD = /\(\?=[^)]*\)/g;
 
 /** Texts that often break parsers, databases or logs. */
@@ -100,7 +100,7 @@ export class Values {
   text(schema: Schema): string {
     const random = this.#random;
     if (schema.pattern) {
-      // A text that matches the pattern may be longer than the schema allows, so it is cut below.
+      // A text that matches the pattern may be longer than the schema allows.
       const seed = random.int(0, 2 ** 31 - 1);
       const [text = ''] = fc.sample(fc.stringMatching(new RegExp(schema.pattern.replaceAll(LOOKAHEAD, ''))), {
         numRuns: 1,

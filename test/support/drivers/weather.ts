@@ -11,7 +11,7 @@ const ROUTES = [
   'create-authenticators-otp',
 ] as const;
 
-/** The longest time for which the network or a fault delays a request. */
+/** The longest delay that the network or a fault causes. */
 export const LONGEST_DELAY_MS = 2_500;
 
 const FAULTS: Record<string, { weight: number; make(random: SeededRandom): Omit<FaultSpec, 'route'> }> = {
@@ -57,7 +57,7 @@ interface Calls {
   isEnough(): boolean;
 }
 
-/** Makes calls, some of them at the same time, while the upstream sometimes fails. */
+/** Makes calls in parallel, while the upstream sometimes fails. */
 export async function callInAnyWeather(
   { calls, parallel, weather, sandbox, isEnough }: Calls,
   makeCall: (left: number) => Promise<void>,

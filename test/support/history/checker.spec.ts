@@ -14,7 +14,7 @@ const SESSION_ENDS = new Date(20_000).toISOString();
 
 type Fact = [type: string, data?: TimelineEntry['data'], at?: number];
 
-/** Numbers the events. Event n happens n × 100 ms after the start, unless it has its own time. */
+/** Event n happens n × 100 ms after the start, unless it has its own time. */
 const events = (...facts: Fact[]): TimelineEntry[] =>
   facts.map(([type, data = {}, at], index) => ({
     seq: index + 1,
@@ -60,7 +60,7 @@ const anAnswer = (more: Partial<CallerAnswer>): CallerAnswer => ({
   ...more,
 });
 
-/** @returns an onboarding without faults: row, timeline, sandbox and caller agree. */
+/** @returns an onboarding whose row, timeline, upstream calls and answers agree. */
 function straightWay(): OnboardingHistory {
   return {
     row: {
@@ -131,16 +131,13 @@ function straightWay(): OnboardingHistory {
 
 const PASSKEYS = [{ userId: 'ana', credentialId: 'c-1', authenticatorId: 'a-1' }];
 
-/** @returns the numbers of the rules that this onboarding breaks, for example `I4`. */
+/** @returns the rules that the onboarding breaks, for example `I4`. */
 function broken(onboarding: OnboardingHistory, passkeys: History['passkeys'] = PASSKEYS): string[] {
   const found = check({ onboardings: [onboarding], passkeys }, TERMS);
   return [...new Set(found.map(({ invariant }) => invariant.split(' ', 1)[0]!))];
 }
 
-/**
- * @returns the onboarding of {@link straightWay} with some changes. `lastSeq` is the number of events, unless
- *   `row` sets it.
- */
+/** Changes {@link straightWay}. `lastSeq` is the number of events, unless `row` sets it. */
 function but(
   facts: Fact[] | null,
   row: Partial<FinalRow> = {},

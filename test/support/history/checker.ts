@@ -19,10 +19,7 @@ export interface Violation {
   detail: string;
 }
 
-/**
- * The rules that hold for every onboarding, even after processes were killed, connections cut and Redis
- * flushed.
- */
+/** Rules that hold even after processes were killed, connections cut and Redis flushed. */
 export const INVARIANTS = {
   'I1 no step begins before the previous step has succeeded': stepOrder,
   'I2 at most one call is in flight': inFlight,
@@ -42,7 +39,7 @@ const I9 = 'I9 each idempotency key makes at most one onboarding';
 
 export const INVARIANT_NAMES = [...Object.keys(INVARIANTS), I9];
 
-/** Checks a history against all rules, except the rules that the run has broken on purpose. */
+/** @param except the rules that the run breaks on purpose, for example `I3`. */
 export function check(history: History, terms: Terms, except: readonly string[] = []): Violation[] {
   const found: Violation[] = oneOnboardingPerKey(history).map((each) => ({ invariant: I9, ...each }));
   for (const onboarding of history.onboardings) {

@@ -27,8 +27,8 @@ interface Upstream {
 }
 
 /**
- * Collects the entries of the sandbox's journal, because the journal drops old entries. It keeps the same
- * objects, so that it also sees the answers that the sandbox adds later.
+ * Keeps the entries of the sandbox's journal, which itself drops old ones. The sandbox adds its answers to
+ * these objects later.
  */
 export class JournalKeeper {
   readonly #entries = new Map<number, JournalEntry>();
@@ -87,10 +87,7 @@ const EVENTS = `
   SELECT onboarding_id AS id, seq, type, at, actor, data
   FROM onboarding_events WHERE onboarding_id = ANY ($1) ORDER BY onboarding_id, seq`;
 
-/**
- * Selects the ids of a run's onboardings. All onboardings of a run have an `external_ref` with the same
- * prefix.
- */
+/** All onboardings of a run have an `external_ref` with the same prefix. */
 const IDS = `SELECT id FROM onboardings WHERE starts_with(external_ref, $1)`;
 
 export async function collect(
@@ -100,7 +97,7 @@ export async function collect(
   answers: Map<string, CallerAnswer[]>,
 ): Promise<History> {
   return connected(databaseUrl, async (client) => {
-    // Live onboardings still change, so rows and events are read in one snapshot.
+    // Live onboardings still change, so read rows and events in one snapshot.
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     const ids = (await client.query<{ id: string }>(IDS, [run])).rows.map(({ id }) => id);
     const rows = await client.query<FinalRow & Record<string, unknown>>(ROWS, [ids]);
@@ -125,10 +122,7 @@ const UNSETTLED = `
     state IN ('otp_requested', 'otp_submitted', 'authenticators_submitted') OR (
       state NOT IN ('completed', 'failed', 'expired', 'cancelled') AND due_at < clock_timestamp()))`;
 
-/**
- * @returns how many onboardings of a run will still change by themselves. Either a step is running, or a
- *   deadline has passed and the expiry is not written yet.
- */
+/** @returns how many onboardings will still change by themselves: their step runs, or their expiry is due. */
 export async function unsettled(databaseUrl: string, run: string): Promise<number> {
   return connected(databaseUrl, async (client) => {
     const { rows } = await client.query<{ count: number }>(UNSETTLED, [run]);

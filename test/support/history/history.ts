@@ -1,31 +1,27 @@
 import type { Signal, State, StepName } from '#libs/onboarding';
 
-/** The facts about a finished run, from four independent sources. Times are in ms since 1970. */
+/**
+ * A finished run, as the service's rows and timelines, the sandbox's journal and the callers show it. Times
+ * are in ms since 1970.
+ */
 export interface History {
   onboardings: OnboardingHistory[];
   passkeys: Passkey[];
 }
 
-/**
- * One onboarding as the four sources show it: the service's row and timeline, the sandbox's journal, and the
- * answers to callers.
- */
 export interface OnboardingHistory {
   row: FinalRow;
   events: TimelineEntry[];
-  /** The requests to the provider for this onboarding, in the order in which they arrived. */
+  /** In the order in which they arrived. */
   calls: UpstreamCall[];
-  /** The answers to callers, in the order in which the callers received them. */
+  /** In the order in which the callers received them. */
   answers: CallerAnswer[];
 }
 
 export interface FinalRow {
   id: string;
   userId: string;
-  /**
-   * The caller's own reference for the onboarding. It is also the idempotency key of the request that started
-   * it.
-   */
+  /** Also the idempotency key of the request that started the onboarding. */
   externalRef: string | null;
   state: State;
   step: StepName | null;
@@ -39,7 +35,6 @@ export interface FinalRow {
   otpHandle: string | null;
   unresolved: { step: StepName; attempt: number }[];
   authenticators: { id: string | null; credentialId: string }[];
-  /** Whether the row still contains an encrypted secret. */
   holdsSecrets: boolean;
 }
 
@@ -64,11 +59,11 @@ export interface TimelineEntry {
 export interface UpstreamCall {
   step: StepName;
   attempt: number;
-  /** When the process began to send the call, by the clock of the process. */
+  /** When the process began to send the call, by its own clock. */
   sentAt: number;
   arrivedAt: number;
   answeredAt: number | null;
-  /** The status of the answer, or how the call ended without a status. */
+  /** The status, or how the call ended without one. */
   answer: number | 'cut' | 'client_gone' | null;
   otpId: string | null;
   effect: Effect | null;
@@ -88,10 +83,7 @@ export interface Passkey {
   authenticatorId: string;
 }
 
-/**
- * The commands that a caller can send. Each request has an Idempotency-Key. If the command can have a reason,
- * the caller gives the key as the reason.
- */
+/** Each command has an Idempotency-Key. If it can have a reason, the reason is the key. */
 export type Command = 'start' | 'verify' | 'resend' | 'authenticators' | 'cancel' | 'resolve' | 'retry';
 
 export interface CallerAnswer {
@@ -99,11 +91,11 @@ export interface CallerAnswer {
   what: Command | 'get' | 'options';
   key: string | null;
   status: number;
-  /** The code of a problem; null for other answers. */
+  /** Null if the answer is no problem. */
   code: string | null;
   /** Whether the service repeated its first answer to this idempotency key. */
   replayed: boolean;
-  /** The onboarding's version. If the answer shows no onboarding, this and all members below are null. */
+  /** If the answer shows no onboarding, this and all members below are null. */
   version: number | null;
   state: State | null;
   updatedAt: number | null;

@@ -3,11 +3,11 @@ import type { OnboardingHistory } from './history.js';
 /** Facts about a run that its history does not contain. */
 export interface Terms {
   sessionMarginMs: number;
-  /** The longest time for which the network may have delayed a request. */
+  /** The longest delay by the network. */
   networkDelayMs: number;
-  /** When the history was read, in ms since 1970. */
+  /** In ms since 1970. */
   readAt: number;
 }
 
-/** @returns a sentence for each contradiction to the rule. */
+/** @returns a sentence for each contradiction. */
 export type Invariant = (onboarding: OnboardingHistory, terms: Terms) => string[];

@@ -1,6 +1,6 @@
 import type { OnboardingHistory } from './history.js';
 
-/** Prints an onboarding's events, upstream calls and answers, in order of time. */
+/** Prints events, upstream calls and answers in order of time. */
 export function story({ row, events, calls, answers }: OnboardingHistory): string[] {
   const lines = [
     ...events.map(({ at, seq, type, actor, data }) => ({

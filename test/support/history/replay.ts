@@ -11,7 +11,7 @@ import type { OnboardingHistory, TimelineEntry } from './history.js';
 
 export const isSignal = (type: string): type is Signal => (SIGNALS as readonly string[]).includes(type);
 
-/** An event of a timeline, with the states that were possible before and after it. */
+/** An event, with the states that were possible before and after it. */
 export interface Replayed {
   event: TimelineEntry;
   before: readonly State[];
@@ -19,11 +19,10 @@ export interface Replayed {
 }
 
 /**
- * Replays a timeline: applies its events to the states. The events do not say whether the session or an
- * earlier code was still valid at the time. Therefore the replay follows both possibilities until a later
- * event excludes one.
+ * Applies events to the states. Events do not say whether the session or an earlier code was still valid, so
+ * the replay follows both possibilities until an event excludes one.
  *
- * @returns the replayed events, and the first illegal event if there is one.
+ * @returns the replayed events, and the first illegal one.
  */
 export function replay({ events }: Pick<OnboardingHistory, 'events'>): {
   steps: Replayed[];
@@ -61,16 +60,13 @@ export interface Attempt {
   step: StepName;
   fingerprint: string | null;
   startedAt: number;
-  /** The failure class or `ok`; null if the timeline has no end of the attempt. */
+  /** The failure class or `ok`; null if the timeline shows no end. */
   end: string | null;
   lapsed: boolean;
   endedAt: number | null;
-  /**
-   * The number of the first attempt. A submission is this attempt and its retries, for one command of the
-   * caller.
-   */
+  /** The number of the submission's first attempt. */
   submission: number;
-  /** The event that ended the submission; null if no event has. */
+  /** The event that ended the submission, or null. */
   leftBy: string | null;
 }
 

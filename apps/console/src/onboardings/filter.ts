@@ -15,16 +15,15 @@ const query = z.strictObject({
     (value) => (value === undefined || value === '' ? [] : [value].flat()),
     z.array(z.enum(STATES)),
   ),
-  /** `true` selects all live states, so that a link need not name each of them. */
   live: optionalField(z.literal('true')),
-  /** `true` selects ended onboardings that have an attempt with an unknown outcome. */
+  /** Selects ended onboardings that have an attempt with an unknown outcome. */
   unresolved: optionalField(z.literal('true')),
   integration: text,
   caller: text,
   step: optionalField(z.enum(STEPS)),
   parked: optionalField(z.enum(['true', 'false'])),
   parkedReason: optionalField(z.enum(PARKED_REASONS)),
-  /** `true` selects onboardings whose step waits for its next try. */
+  /** Selects onboardings whose step waits for its next try. */
   waiting: optionalField(z.literal('true')),
   createdAfter: startOfDay,
   createdBefore: startOfDay,
@@ -34,7 +33,7 @@ const query = z.strictObject({
 
 export type ListQuery = z.output<typeof query>;
 
-/** @throws ProblemError `validation_failed`, which names the fields that are unknown or have a wrong value */
+/** @throws ProblemError `validation_failed`, which names the wrong fields */
 export function parseQuery(input: unknown): ListQuery {
   const result = query.safeParse(input);
   if (result.success) return result.data;
@@ -63,7 +62,7 @@ export function filterOf(asked: ListQuery): OperationFilter {
   };
 }
 
-/** @returns the fields of a filter for links and hidden inputs, without search text and page position. */
+/** @returns the fields for links and hidden inputs, without search text and page position */
 export function fieldsOf(asked: ListQuery): [name: string, value: string][] {
   const { live, unresolved, integration, caller, step, parked, parkedReason, waiting } = asked;
   const { state, createdAfter, createdBefore } = asked;

@@ -34,8 +34,8 @@ export const STATES_OF_ACTION: Record<OperationAction, readonly State[]> = {
 };
 
 /**
- * The only step for which an action is possible. An action that is not listed is possible for any step. An
- * operator cannot resolve a code check as done, because the next step needs the session in the lost answer.
+ * The only step for which an action is possible. An operator cannot resolve a code check as done, because the
+ * next step needs the session in the lost answer.
  */
 export const ONLY_STEP_OF_ACTION: Partial<Record<OperationAction, StepName>> = {
   resolve_done: 'create-authenticators',

@@ -1,9 +1,8 @@
 import type { Role } from '#libs/operators';
 
 /**
- * The changes that an operator may make on the queue board: run or retry existing jobs, and pause and resume
- * queues. All other changes need an admin: new jobs, changed data, deletion, limits, and any route that a
- * later version adds.
+ * The changes that an operator may make on the queue board. All others need an admin, also on routes that a
+ * later version of the board adds.
  */
 const OPERATORS: ReadonlySet<string> = new Set([
   'PUT /api/queues/pause',
@@ -17,7 +16,7 @@ const OPERATORS: ReadonlySet<string> = new Set([
   'PUT /api/queues/:queueName/job-schedulers/:schedulerId/run',
 ]);
 
-/** @param route the pattern of a route of the queue board, without the prefix of the queue board */
+/** @param route the route's pattern, without the prefix of the queue board */
 export function roleFor(method: string, route: string): Role {
   if (method === 'GET' || method === 'HEAD') return 'viewer';
   return OPERATORS.has(`${method} ${route}`) ? 'operator' : 'admin';

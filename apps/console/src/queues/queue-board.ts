@@ -13,7 +13,6 @@ import { Refusals } from '../web/refusals.js';
 import { changesSomething } from '../web/same-origin.js';
 import { roleFor } from './board-roles.js';
 
-/** @returns a link to the page of the job's onboarding or operation; for other jobs, to the first page. */
 function pageOf({ data }: { data?: unknown }): { href: string; displayText: string } {
   const { onboardingId, operationId } = (data ?? {}) as Record<string, unknown>;
   if (typeof onboardingId === 'string')
@@ -26,10 +25,7 @@ function pageOf({ data }: { data?: unknown }): { href: string; displayText: stri
 /** Links to fonts on other hosts, which the content security policy would block. */
 const FROM_ELSEWHERE = /<link [^>]*href="https?:[^>]*>\s*/g;
 
-/**
- * Serves Bull Board, the queue board. The gate (web/gate.ts) checks the login; a hook in this file checks the
- * role.
- */
+/** The gate (web/gate.ts) checks the login. A hook in this file checks the role. */
 export async function serveQueueBoard(app: NestFastifyApplication): Promise<void> {
   const parts = { queues: app.get(Queues), audit: app.get(OperatorAudit), refusals: app.get(Refusals) };
   await app.register((scope: FastifyInstance) => serveBoard(scope, parts));
@@ -55,7 +51,7 @@ async function serveBoard(scope: FastifyInstance, { queues, audit, refusals }: B
   });
   // Bull Board's own error handler would show internal error messages to the operator.
   adapter.setErrorHandler((error) => {
-    // Without Redis, Bull Board fails with an internal error. The answer names the outage instead.
+    // Without Redis, Bull Board fails with an internal error, so the answer names the outage.
     const { status, message } = queues.isReady() ? refusals.problemOf(error) : redisAway();
     return { status: status as 500, body: { error: message } };
   });
@@ -82,7 +78,7 @@ async function serveBoard(scope: FastifyInstance, { queues, audit, refusals }: B
 
   scope.addHook('onSend', async (request, reply, payload) => {
     const type = String(reply.getHeader('content-type'));
-    // Bull Board's scripts start a web worker, which needs a policy of its own.
+    // Bull Board's scripts start a web worker, which needs its own content security policy.
     if (/^(?:text|application)\/javascript\b/.test(type)) {
       reply.header('Content-Security-Policy', SCRIPT_FILES);
     }
@@ -108,7 +104,7 @@ async function serveBoard(scope: FastifyInstance, { queues, audit, refusals }: B
   await scope.register(adapter.registerPlugin(), { prefix: PATHS.queues });
 }
 
-/** Hides the buttons of the queue board that a viewer may not use. */
+/** Hides the buttons that a viewer may not use. */
 function readOnly(payload: string): string {
   const answer = JSON.parse(payload) as { queues?: object[] };
   if (!answer.queues) return payload;

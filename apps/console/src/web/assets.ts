@@ -17,10 +17,7 @@ const TYPES = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=ut
 const { resolve } = createRequire(import.meta.url);
 const files = new Map<string, Asset>();
 
-/**
- * Files of packages and of apps/console/assets. A changed file gets a new name, so browsers may cache each
- * file.
- */
+/** A changed file gets a new name, so browsers may cache each file. */
 export const ASSETS = {
   pico: add(resolve('@picocss/pico/css/pico.min.css'), 'css'),
   htmx: add(resolve('htmx.org/dist/htmx.min.js'), 'js'),

@@ -6,9 +6,9 @@ import { KeyedHash } from '#libs/platform';
 import { FORM_COOKIE, SESSION_COOKIE } from './session-cookie.js';
 
 /**
- * Tokens that protect the console's forms against other sites (OWASP: signed double submit). A form token is
- * a keyed hash of the session's token or, before a session exists, of a cookie that the login page sets.
- * Another site can neither read nor set these values.
+ * Tokens that protect the console's forms against other sites (OWASP: signed double submit). A token is a
+ * keyed hash of the session's token or, before a session exists, of the login form's cookie. Other sites can
+ * neither read nor set these values.
  */
 @Injectable()
 export class FormTokens {
@@ -18,7 +18,7 @@ export class FormTokens {
     return this.#tokenFor(SESSION_COOKIE.read(request) ?? '');
   }
 
-  /** Makes the token for a login form, and sets the form's cookie if the browser has none yet. */
+  /** Also sets the form's cookie if the browser has none yet. */
   ofLogin(request: FastifyRequest, reply: FastifyReply): string {
     const known = FORM_COOKIE.read(request);
     if (known) return this.#tokenFor(known);

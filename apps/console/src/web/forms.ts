@@ -4,7 +4,7 @@ import { ProblemError } from '#libs/kernel';
 import type { FormTokens } from './form-token.js';
 
 export const TOKEN_FIELD = z.string().max(64);
-/** Why an operator acts. The audit stores this reason. */
+/** Why an operator acts, for the audit. */
 export const REASON_FIELD = z
   .string()
   .trim()
@@ -13,10 +13,7 @@ export const REASON_FIELD = z
   .refine((value) => !value.includes('\0'));
 export const PASSWORD_FIELD = z.string().max(1_024);
 
-/**
- * @throws ProblemError `validation_failed`. The error repeats no value of the form, because a form may
- *   contain a password.
- */
+/** @throws ProblemError `validation_failed`, without the form's values, which may contain a password */
 export function parsed<S extends z.ZodType>(schema: S, request: FastifyRequest): z.output<S> {
   const result = schema.safeParse(request.body);
   if (result.success) return result.data;

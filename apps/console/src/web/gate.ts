@@ -15,7 +15,7 @@ import { SESSION_COOKIE } from './session-cookie.js';
 declare module 'fastify' {
   interface FastifyContextConfig {
     withoutLogin?: boolean;
-    /** The role that the route needs; `viewer` by default. */
+    /** `viewer` by default. */
     needs?: Role;
   }
   interface FastifyRequest {
@@ -23,7 +23,6 @@ declare module 'fastify' {
   }
 }
 
-/** For `@RouteConfig`: a route that needs no login. */
 export const WITHOUT_LOGIN = { withoutLogin: true } as const;
 export const FOR_OPERATORS = { needs: 'operator' } as const;
 export const FOR_ADMINS = { needs: 'admin' } as const;
@@ -31,8 +30,8 @@ export const FOR_ADMINS = { needs: 'admin' } as const;
 const OF_THE_PROCESS = new Set(['/health/live', '/health/ready', '/metrics']);
 
 /**
- * Guards all routes. Nest's guards do not run for the queue board or for unknown paths. This guard checks the
- * matched route, not the path, because one path can be written in several ways.
+ * Guards all routes, because Nest's guards do not run for the queue board or for unknown paths. Checks the
+ * matched route, because one path can be written in several ways.
  */
 export function guard(fastify: FastifyInstance, { sessions, audit, refusals }: GateParts): void {
   fastify.decorateRequest('operator', null);
@@ -41,7 +40,7 @@ export function guard(fastify: FastifyInstance, { sessions, audit, refusals }: G
       await admit(request);
     } catch (error) {
       recordRefusal(request);
-      // This hook answers by itself. If it threw the error, the queue board's own error handler would answer.
+      // If this hook threw the error, the queue board's own error handler would answer.
       return refusals.answer(refusals.problemOf(error), request, reply);
     }
     return undefined;
@@ -58,7 +57,7 @@ export function guard(fastify: FastifyInstance, { sessions, audit, refusals }: G
     const { config, url = '' } = request.routeOptions;
     const foreign = changesSomething(request) ? foreignOrigin(request) : null;
     if (foreign) throw new ProblemError('forbidden', { detail: foreign });
-    // These routes must work while PostgreSQL is not available, so do not look for a session.
+    // These routes must work without PostgreSQL, so do not look for a session.
     if (config.withoutLogin || OF_THE_PROCESS.has(url)) return;
     const token = SESSION_COOKIE.read(request);
     request.operator = token ? await sessions.find(token, isUse(request)) : null;
@@ -72,7 +71,6 @@ export function guard(fastify: FastifyInstance, { sessions, audit, refusals }: G
 
 export const roleMissing = (needed: Role) => `This needs the role ${needed}.`;
 
-/** @throws ProblemError `forbidden` if the role does not include the needed role */
 export function mustActAs(role: Role, needed: Role): void {
   if (!mayActAs(role, needed)) throw new ProblemError('forbidden', { detail: roleMissing(needed) });
 }

@@ -27,12 +27,11 @@ export const pathOfRefusals = (integration: string) =>
   `${PATHS.refusals}?${new URLSearchParams({ integration }).toString()}`;
 export const pathOfOperation = (id: string) => `${PATHS.operations}/${encodeURIComponent(id)}`;
 
-/** A base to parse relative URLs. Nothing is sent to this host. */
+/** Relative URLs need a base to be parsed. Nothing is sent to this host. */
 const BASE = 'http://console.invalid';
 
 /**
- * Checks the path of the page to open after the login. The path comes from a request, and must not lead to
- * another site. Browsers follow `//evil.example` and `/\evil.example` to another site.
+ * Keeps the operator on this site: browsers follow `//evil.example` and `/\evil.example` to another one.
  *
  * @returns the path with its query if it belongs to the console, otherwise the first page
  */

@@ -2,17 +2,16 @@ import type { FastifyRequest } from 'fastify';
 
 const SAFE = new Set(['GET', 'HEAD']);
 
-/** Whether the method of a request can change something. Such a request must come from our own pages. */
+/** Requests that can change something must come from our own pages. */
 export const changesSomething = (request: FastifyRequest) => !SAFE.has(request.method);
 
-/** Normalizes an origin: scheme and host in lower case, no default port (RFC 9110 §4.2.3). */
+/** Scheme and host in lower case, no default port (RFC 9110 §4.2.3). */
 const originOf = (url: string) =>
   /^https?:\/\/[^/?#@\\]+$/i.test(url) && URL.canParse(url) ? new URL(url).origin : url;
 
 /**
- * Checks that a request comes from our own pages. Browsers send `Origin` (Fetch §3.2). Over TLS and to
- * localhost, they also send `Sec-Fetch-Site`. No page can set these headers itself, and current browsers
- * always send at least one of them.
+ * Checks `Origin` (Fetch §3.2) and `Sec-Fetch-Site`. No page can set these headers, and current browsers send
+ * at least one of them.
  *
  * @returns why the request is refused; null if it comes from our own pages
  */

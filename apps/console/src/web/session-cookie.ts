@@ -1,16 +1,15 @@
 import type { CookieSerializeOptions } from '@fastify/cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** Whether the browser uses TLS, directly or up to a trusted proxy (`TRUSTED_PROXIES`). */
+/** The browser's TLS may end at a trusted proxy (`TRUSTED_PROXIES`). */
 const isOverTls = (request: FastifyRequest) => request.protocol === 'https';
 
 /**
- * Cookies of the console. Over TLS, their names begin with `__Host-`, so that no other host, subdomain or
- * unencrypted connection can set them (RFC 6265bis §4.1.3.2). Scripts cannot read the cookies. With a request
- * from another site, browsers send them only if the operator follows a link (SameSite=Lax).
+ * Over TLS, the names begin with `__Host-`, so that no other host, subdomain or unencrypted connection can
+ * set the cookies (RFC 6265bis §4.1.3.2).
  */
 class ConsoleCookie {
-  /** @param maxAgeS seconds. Without a value, the browser deletes the cookie when it closes. */
+  /** @param maxAgeS seconds. Without it, the browser deletes the cookie when it closes. */
   constructor(
     private readonly name: string,
     private readonly maxAgeS?: number,
@@ -43,8 +42,8 @@ class ConsoleCookie {
 
 export const SESSION_COOKIE = new ConsoleCookie('gangway_ops');
 
-/** The cookie that binds the token of a login form to the browser, before a session exists. */
+/** Binds the token of a login form to the browser, before a session exists. */
 export const FORM_COOKIE = new ConsoleCookie('gangway_ops_form');
 
-/** The cookie that binds a login at the identity provider to the browser. */
+/** Binds a login at the identity provider to the browser. */
 export const FLOW_COOKIE = new ConsoleCookie('gangway_ops_flow', 600);

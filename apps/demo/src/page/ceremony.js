@@ -20,14 +20,14 @@ let ref = '';
 export const openEvents = () => new EventSource(`/api/onboarding/events?ref=${ref}`);
 
 /**
- * Calls our own server: a POST with a body, otherwise a GET.
+ * Calls our own server, by POST if there is a body.
  *
  * @param {string} path @param {object} [body]
  * @returns {Promise<any>} the state of the onboarding
  */
 export async function call(path, body) {
   const headers = { 'Content-Type': 'application/json', 'X-Onboarding': ref };
-  // The page repeats a GET that times out. A POST has no timeout, and continues if the user leaves the page.
+  // A POST has no timeout, and continues if the user leaves the page.
   const init = body
     ? { method: 'POST', keepalive: true, headers, body: JSON.stringify(body) }
     : { signal: AbortSignal.timeout(30_000) };
@@ -45,9 +45,8 @@ export async function call(path, body) {
 /**
  * Asks the user's device to make a passkey for a new challenge (WebAuthn Level 3 §5.1.3).
  *
- * @param {{id: string}[]} others new passkeys that are not registered yet; their devices must not make
- *   another passkey
- * @returns the passkey, and `before`: the time until which the server accepts it (server's clock)
+ * @param {{id: string}[]} others unregistered passkeys, whose devices must not make another one
+ * @returns the passkey, and `before`: until when the server accepts it, by the server's clock
  */
 export async function makePasskey(others = []) {
   if (!window.isSecureContext) throw new Refusal({ code: 'insecure_context' });
@@ -78,7 +77,7 @@ const CODES = {
 
 /**
  * @param {{name: string, code?: string}} error
- * @param {boolean} timedOut whether the time ran out. Browsers report a timeout like a refusal by the user.
+ * @param {boolean} timedOut browsers report a timeout like a refusal by the user
  */
 function codeOf({ name, code = '' }, timedOut) {
   if (name === 'NotAllowedError') return timedOut ? 'passkey_timed_out' : 'passkey_cancelled';

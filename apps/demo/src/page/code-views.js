@@ -43,7 +43,7 @@ export function startView(_, page) {
 
 /** @param {any} onboarding @param {Page} page @returns {View} */
 export function codeView(onboarding, page) {
-  // Byzantine's codes have only digits. Other codes may have letters, so a phone must show the full keyboard.
+  // Only Byzantine's codes are all digits. For other codes, a phone must show the full keyboard.
   const digits = onboarding.provider === 'byzantine';
   const code = el('input', {
     id: 'code',
@@ -112,7 +112,7 @@ export function resendView(onboarding, page) {
 }
 
 /**
- * Makes the button that asks for a new code. Until the button is enabled, a countdown shows the time left.
+ * Makes the button for a new code, with a countdown until it is enabled.
  *
  * @param {any} onboarding @param {Page} page @param {string} [question] the text before the button, if the
  *   view has another main button

@@ -1,5 +1,5 @@
 /**
- * Makes an element. It inserts strings as text, never as HTML, because they may come from other parties.
+ * Inserts strings as text, never as HTML, because they may come from other parties.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
@@ -17,7 +17,7 @@ export function el(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** @param {string} id @returns {HTMLElement} the element of index.html with this id */
+/** @param {string} id @returns {HTMLElement} */
 export function byId(id) {
   const element = document.getElementById(id);
   if (!element) throw new Error(`the page has no #${id}`);
@@ -25,8 +25,7 @@ export function byId(id) {
 }
 
 /**
- * Makes an element for an e-mail address and the text that follows. A line may break after "@" and after
- * dots, but not between the address and that text.
+ * Lines may break after "@" and dots of the e-mail address, but not between the address and `after`.
  *
  * @param {string} text @param {string} [after]
  */

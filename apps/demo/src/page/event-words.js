@@ -14,7 +14,7 @@ const CALLS = {
   'create-authenticators': 'to register the passkey',
 };
 
-/** The text for the result of a call, by the `class` of the event. @type {Record<string, string>} */
+/** Texts by the `class` of an `attempt_ended` event. @type {Record<string, string>} */
 const ENDS = {
   ok: 'The provider did it',
   not_sent: 'The provider was not reached',
@@ -80,7 +80,7 @@ const BAD = new Set([
 ]);
 
 /**
- * Describes an event for a person. If this page does not know the event type, it shows the name of the type.
+ * Describes an event for the user. An unknown type gets its name as text.
  *
  * @param {TimelineEvent} event
  * @returns {{text: string, tone: 'good' | 'bad' | 'plain'}}

@@ -1,10 +1,6 @@
 import { call, makePasskey, openEvents } from './ceremony.js';
 
-/**
- * The request that the page sends when the user submits a form, by the form's id.
- *
- * @type {Record<string, (form: FormData) => Promise<any>>}
- */
+/** The requests, by the form's id. @type {Record<string, (form: FormData) => Promise<any>>} */
 const ACTIONS = {
   start: (form) => call('', { email: form.get('email') }),
   submit_otp: (form) => call('/code', { code: String(form.get('code')).replaceAll(/\W/g, '') }),
@@ -17,8 +13,7 @@ const ACTIONS = {
 };
 
 /**
- * The ids of the forms to show, by `nextAction.type`. For any other type, the page shows the form whose id is
- * the type.
+ * The forms to show, by `nextAction.type`. For other types, the form's id is the type.
  *
  * @type {Record<string, string[]>}
  */
@@ -57,7 +52,6 @@ let events;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let later;
 
-/** Reads and shows the state of the onboarding. If no answer comes, it tries again a moment later. */
 async function refresh(refused = '') {
   clearTimeout(later);
   try {
@@ -73,9 +67,9 @@ function show(/** @type {any} */ now, /** @type {string} */ refused) {
   const { createdAt, version, state, nextAction, lastResult, mailboxUrl } = now;
   // The page already shows a newer state.
   if (createdAt === shown.createdAt && version < (shown.version ?? 0)) return;
-  // The page now shows another onboarding, which another tab may have started.
+  // Another tab may have started another onboarding.
   if (createdAt !== shown.createdAt) events = void events?.close();
-  // An event may arrive after a refusal. If it changed nothing, the text about the refusal stays.
+  // An event that changed nothing must not remove the text about a refusal.
   const isNew = createdAt !== shown.createdAt || version !== shown.version;
   shown = now;
   const forms = FORMS[nextAction.type] ?? [nextAction.type];
@@ -87,7 +81,7 @@ function show(/** @type {any} */ now, /** @type {string} */ refused) {
 
 const say = (/** @type {string} */ text) => document.querySelector('#status')?.replaceChildren(text);
 
-/** The stream reports changes that the user did not make: a retry, an expiry, a decision of an operator. */
+/** The stream reports changes that the user did not make, e.g. a retry or an expiry. */
 function follow() {
   const stream = openEvents();
   stream.addEventListener('message', () => void refresh());

@@ -6,10 +6,7 @@ import { address, el } from './elements.js';
 /** @typedef {import('./page.js').Page} Page */
 /** @typedef {import('./page.js').View} View */
 
-/**
- * The texts while the service works, by the state of the onboarding. @type {Record<string, {title: string,
- * step: number}>}
- */
+/** Texts by the onboarding's state. @type {Record<string, {title: string, step: number}>} */
 const WAITS = {
   otp_requested: { title: 'Mailing your code', step: 2 },
   otp_submitted: { title: 'Checking your code', step: 2 },
@@ -17,8 +14,7 @@ const WAITS = {
 };
 
 /**
- * Makes the view for a step that is running or waits for its next try. The timeline reports the end of the
- * step.
+ * Shows that a step is running or waits for its next try.
  *
  * @param {any} onboarding @param {Page} page @returns {View}
  */
@@ -102,9 +98,7 @@ export function doneView({ authenticators, email }, page) {
   };
 }
 
-/**
- * Makes the view for a device with a passkey. @param {any} onboarding @param {Page} page @returns {View}
- */
+/** The device already has a passkey. @param {any} onboarding @param {Page} page @returns {View} */
 export function existingPasskeyView({ email }, page) {
   return {
     title: 'You are all set',
@@ -125,7 +119,7 @@ export function existingPasskeyView({ email }, page) {
 }
 
 /**
- * Makes the button for another passkey. It asks for a new code, because saving a passkey ends the onboarding.
+ * Another passkey needs a new code, because saving a passkey ends the onboarding.
  *
  * @param {string} email @param {Page} page
  */

@@ -8,11 +8,11 @@ import { Timeline } from './timeline.js';
 import { faultWords } from './words.js';
 
 /**
- * @typedef {object} View one thing for the user to do or to know
+ * @typedef {object} View
  * @property {string} title
- * @property {number} step the current step, 1 to 3; 4 if all three steps are done
+ * @property {number} step 1 to 3; 4 if all three steps are done
  * @property {(Node | undefined)[]} body
- * @property {HTMLInputElement} [field] the main input; it gets the focus at first and after a wrong value
+ * @property {HTMLInputElement} [field] the main input; gets the focus at first and after a wrong value
  * @property {string | undefined} [announcement] for screen readers, instead of the title
  * @property {boolean} [heading] whether the title gets the focus first, instead of the field
  * @property {(onboarding: any) => void} [update] called when the onboarding changed, but this view stays
@@ -20,7 +20,7 @@ import { faultWords } from './words.js';
  */
 
 /**
- * @typedef {object} Page the parts of the page that a view may use
+ * @typedef {object} Page
  * @property {HTMLElement} problem the element that shows what went wrong
  * @property {(text: string) => void} say announces a text to screen readers
  * @property {(text: string) => void} tell shows what went wrong
@@ -28,7 +28,7 @@ import { faultWords } from './words.js';
  * @property {(work: () => Promise<any>) => (event: Event) => void} onClick
  */
 
-/** The view for each `nextAction.type`. Gangway decides which step comes next; the page does not. */
+/** The views, by `nextAction.type`: Gangway decides which step comes next. */
 const VIEWS = {
   start: startView,
   submit_otp: codeView,
@@ -65,7 +65,6 @@ const page = {
   onClick: (work) => (event) => void act(work, /** @type {HTMLElement} */ (event.currentTarget)),
 };
 
-/** Runs a user's action, and shows its result or its error. */
 async function act(/** @type {() => Promise<any>} */ work, /** @type {HTMLElement | null} */ button) {
   if (busy) return;
   setBusy(true);
@@ -100,7 +99,7 @@ function tell(/** @type {string} */ text) {
   view?.field?.toggleAttribute('aria-invalid', false);
 }
 
-/** After a wrong value, sets the focus to the field again. After any other error, the focus does not move. */
+/** Moves the focus back to the field only after a wrong value. */
 function refocus(/** @type {string} */ code) {
   const { field } = view ?? {};
   if (!field || !['otp_invalid', 'validation_failed'].includes(code)) return;
@@ -112,9 +111,9 @@ function refocus(/** @type {string} */ code) {
 let asking = false;
 let askAgain = false;
 
-/** Reads the onboarding. Many events in a short time lead to one read, which comes after the last event. */
+/** Many events in a short time lead to one read, which comes after the last event. */
 async function refresh() {
-  // A running action will return the new state. A read before its end would make the page flicker.
+  // A read before a running action ends would make the page flicker.
   askAgain = busy || asking;
   if (askAgain) return;
   asking = true;
@@ -122,7 +121,7 @@ async function refresh() {
   if (askAgain) await refresh();
 }
 
-/** Whether the last read got no answer. If so, the page repeats the read until an answer comes. */
+/** Whether the last read got no answer. If so, the page repeats it. */
 let unreachable = false;
 
 async function read() {
@@ -158,7 +157,7 @@ function show(/** @type {any} */ now) {
   }
   view?.update?.(now);
   view?.tick?.();
-  // A step may have ended in the background: show its result. The view for `wait` shows results itself.
+  // A step may have ended in the background. The view for `wait` shows results itself.
   const { lastResult } = now;
   if (lastResult && nextAction.type !== 'wait' && lastResult.at !== before?.lastResult?.at) {
     tell(faultWords(lastResult, otp));
@@ -166,7 +165,6 @@ function show(/** @type {any} */ now) {
   }
 }
 
-/** Shows the timeline of this onboarding, in place of an earlier onboarding's timeline. */
 function follow(/** @type {any} */ { createdAt = '', nextAction }) {
   if (createdAt !== followed) {
     followed = createdAt;
@@ -199,7 +197,7 @@ function draw(next, first) {
 let ticks = 0;
 setInterval(() => {
   view?.tick?.();
-  // A proxy may hold back the events of an open stream. So the page also polls while it waits.
+  // A proxy may hold back the events of a stream, so the page also polls while it waits.
   const waits = onboarding?.nextAction.type === 'wait' && ++ticks % 3 === 0;
   if (!onboarding || unreachable || waits) void refresh();
 }, 1_000);

@@ -26,7 +26,7 @@ export function passkeyView(onboarding, page) {
   );
   const left = el('p', { class: 'help' });
 
-  /** Submits the passkey as soon as it is made. Otherwise, it would be lost if the user closes the page. */
+  /** Submits a new passkey at once, because it would be lost if the user closed the page. */
   async function add() {
     if (dropStale()) return;
     try {
@@ -43,17 +43,13 @@ export function passkeyView(onboarding, page) {
     }
   }
 
-  /** Ends the onboarding without a new passkey, because this device's existing passkey still works. */
+  /** Ends the onboarding without a new passkey, because this device's existing one still works. */
   async function keep() {
     await call('/cancel', {});
     return { state: 'kept', nextAction: { type: 'finish' }, email: onboarding.email };
   }
 
-  /**
-   * Drops a passkey whose challenge expired before it was saved.
-   *
-   * @returns {boolean} whether it dropped one
-   */
+  /** Drops a passkey whose challenge expired before it was saved. @returns {boolean} whether it did so */
   function dropStale() {
     if (!made || secondsUntil(made.before) > 0) return false;
     page.tell(`${made.name}: not saved in time. Create it again.`);
@@ -101,10 +97,7 @@ export function passkeyView(onboarding, page) {
   };
 }
 
-/**
- * Asks the device to delete a passkey that was not registered. Only some browsers can ask (WebAuthn Level 3
- * §5.1.10).
- */
+/** Asks the device to delete an unregistered passkey. Only some browsers can (WebAuthn Level 3 §5.1.10). */
 function takeBack(/** @type {Made} */ { rpId, credential }) {
   /** @type {any} */
   const { signalUnknownCredential } = PublicKeyCredential;

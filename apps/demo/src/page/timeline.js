@@ -2,8 +2,7 @@ import { openEvents } from './ceremony.js';
 import { byId, el } from './elements.js';
 import { eventWords } from './event-words.js';
 
-/** How long the page waits before it opens a closed stream again. */
-const AGAIN_MS = 3_000;
+const REOPEN_AFTER_MS = 3_000;
 
 export class Timeline {
   #list = byId('timeline');
@@ -12,17 +11,13 @@ export class Timeline {
   /** @type {EventSource | undefined} */
   #stream;
 
-  /**
-   * @param {() => void} onChange called after each event, and after a break in which the page may have missed
-   *   events
-   */
+  /** @param {() => void} onChange called after each event, and after a break of the stream */
   constructor(onChange) {
     this.onChange = onChange;
     // Keep the newest event visible when the window is resized.
     if (this.#list.parentElement) new ResizeObserver(() => this.#toEnd()).observe(this.#list.parentElement);
   }
 
-  /** Follows the onboarding of this tab from its first event. */
   follow() {
     this.stop();
     const stream = openEvents();
@@ -31,7 +26,7 @@ export class Timeline {
     stream.addEventListener('error', () => {
       // EventSource reconnects by itself, with Last-Event-ID, except after an answer that is not a stream.
       if (stream.readyState !== EventSource.CLOSED || this.#stream !== stream) return;
-      setTimeout(() => this.#stream === stream && this.onChange(), AGAIN_MS);
+      setTimeout(() => this.#stream === stream && this.onChange(), REOPEN_AFTER_MS);
     });
   }
 

@@ -55,7 +55,7 @@ const WORDS = {
   passkey_failed: 'Your device could not create the passkey. Try again, or use another device.',
 };
 
-/** The texts for users about a refused passkey, by the fault's code. @type {Record<string, string>} */
+/** What is wrong with a refused passkey, by the fault's code. @type {Record<string, string>} */
 const PASSKEY_FAULTS = {
   user_not_verified: 'Your device did not check that it is you: use one with a fingerprint, face or PIN.',
   credential_already_registered: 'This passkey is registered already.',
@@ -76,7 +76,7 @@ export function faultWords({ code, detail, errors = [], retryAfterS = 0 }, { att
   return [WORDS[code] ?? detail ?? WORDS['internal'], ...new Set(why), when].filter(Boolean).join(' ');
 }
 
-/** The texts that say why the user needs a new code, by the reason. @type {Record<string, string>} */
+/** Why the user needs a new code, by the onboarding's `reason`. @type {Record<string, string>} */
 export const REASONS = {
   otp_expired: 'Your code has expired: a code works only for a few minutes.',
   session_expired:

@@ -4,7 +4,7 @@ import type { SandboxClock } from '../sandbox-clock.js';
 import type { IntegratorKey } from './integrator-keys.js';
 import { checkSignature } from './request-signature.js';
 
-/** Reads the requests for Byzantine: all requests that do not belong to another upstream. */
+/** Takes all requests that do not belong to another upstream. */
 export class ByzantineReader implements UpstreamReader {
   constructor(
     private readonly keys: ReadonlyMap<string, IntegratorKey>,

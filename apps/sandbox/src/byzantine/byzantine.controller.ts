@@ -9,7 +9,7 @@ import { IntegratorApi } from './integrator-api.js';
 import type { IntegratorKey } from './integrator-keys.js';
 import { SignatureGuard } from './signature.guard.js';
 
-/** The OTP part of Byzantine's Integrator API. Requests to every route except health must be signed. */
+/** The OTP part of Byzantine's Integrator API. All routes except health need a signature. */
 @Controller('v1')
 export class ByzantineController {
   constructor(private readonly api: IntegratorApi) {}
@@ -56,9 +56,7 @@ export class ByzantineController {
   }
 }
 
-/**
- * Writes the effect to the journal before the answer is sent, because a fault may delay or drop the answer.
- */
+/** Writes the effect to the journal before the answer, which a fault may delay or drop. */
 function settle<Answer extends object>(request: FastifyRequest, { answer, effect }: Outcome<Answer>): Answer {
   visitOf(request)?.recordEffect(effect);
   return answer;

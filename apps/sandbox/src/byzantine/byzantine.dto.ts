@@ -1,9 +1,6 @@
 import { z } from 'zod';
 
-/**
- * Any hex id in the form 8-4-4-4-12, because Byzantine accepts UUIDs of any version. Ids are compared in
- * lower case.
- */
+/** Byzantine accepts UUIDs of any version. Ids are compared in lower case. */
 export const uuid = z.guid().transform((id) => id.toLowerCase());
 
 const transport = z.enum([

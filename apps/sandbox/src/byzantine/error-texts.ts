@@ -1,6 +1,6 @@
 /**
- * Byzantine documents the statuses and the form `{error, status}`, not the texts. **Every text here is an
- * assumption of this sandbox**: a client must expect other texts from the real API.
+ * Byzantine documents the statuses and the form `{error, status}`, but no texts. **Every text here is an
+ * assumption**: a client must expect others from the real API.
  */
 export const errorTexts = {
   noRoute: 'not found',

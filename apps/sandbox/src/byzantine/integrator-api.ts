@@ -22,7 +22,7 @@ export interface IntegratorApiOptions {
   relyingParty: RelyingParty;
 }
 
-/** The OTP part of the Integrator API, for requests whose headers and body have been checked. */
+/** The OTP part of the Integrator API, after the checks of headers and body. */
 export class IntegratorApi {
   readonly integratorId = randomUUID();
   readonly subjects: Subjects;
@@ -43,7 +43,7 @@ export class IntegratorApi {
     this.#sessions = new OtpSessions(clock, options.sessionLifeMs);
   }
 
-  /** init-otp: every call mails a new code, and returns a new id. */
+  /** Every call mails a new code. */
   initOtp({ accountId, userId }: InitOtpRequest): Outcome<{ otpId: string }> {
     const subject = this.subjects.load(accountId, userId);
     const { otpId, code } = this.#codes.issue(subject);
@@ -56,7 +56,7 @@ export class IntegratorApi {
     return { answer: { otpId }, effect: { type: 'otp_sent', otpId } };
   }
 
-  /** otp-auth: a correct code opens a session, and cannot be used again. */
+  /** A correct code opens a session, and cannot be used again. */
   otpAuth({ accountId, userId, otpId, otpCode }: OtpAuthRequest): Outcome<OpenedSession> {
     const subject = this.subjects.load(accountId, userId);
     this.#codes.redeem(subject, otpId, otpCode);
@@ -64,7 +64,7 @@ export class IntegratorApi {
     return { answer: opened, effect: { type: 'session_opened', otpId, expiresAt: opened.expiresAt } };
   }
 
-  /** create-authenticators-otp: stores all passkeys or none. The session stays open until it expires. */
+  /** Stores all passkeys or none. The session stays open until it expires. */
   createAuthenticators(request: CreateAuthenticatorsRequest): Outcome<{ authenticatorIds: string[] }> {
     const subject = this.subjects.load(request.accountId, request.userId);
     this.#sessions.require(subject, request.sessionId);
@@ -80,7 +80,6 @@ export class IntegratorApi {
     };
   }
 
-  /** whoami: returns the scope and label of the key that signed the request. */
   whoami({ accessScope, label }: IntegratorKey): object {
     const capabilities = { canWrite: accessScope === 'read_write' };
     return { integratorId: this.integratorId, accessScope, label, capabilities };

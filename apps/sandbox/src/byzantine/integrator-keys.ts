@@ -3,7 +3,7 @@ import { generateP256, importCompressedPoint } from '../p256.js';
 
 export type AccessScope = 'read_only' | 'read_write';
 
-/** One credential of the integrator, as `whoami` shows it. */
+/** A credential of the integrator, as `whoami` shows it. */
 export interface IntegratorKey {
   /** `0x` and the compressed SEC1 point in lower-case hex, as in X-Pubkey. */
   pubkey: string;
@@ -14,11 +14,7 @@ export interface IntegratorKey {
 
 export const PUBKEY_PATTERN = /^0x0[23][0-9a-f]{64}$/;
 
-/**
- * Reads one key of the configuration: `0x…[:read_only|:read_write][:label]`.
- *
- * @throws Error naming what is wrong with the text
- */
+/** Reads `0x…[:read_only|:read_write][:label]`. @throws Error naming what is wrong */
 export function parseIntegratorKey(text: string): IntegratorKey {
   const [pubkey = '', ...rest] = text.trim().split(':');
   if (!PUBKEY_PATTERN.test(pubkey)) {
@@ -31,10 +27,7 @@ export function parseIntegratorKey(text: string): IntegratorKey {
   return { pubkey, accessScope, label: rest.join(':') || null, publicKey: toKeyObject(pubkey) };
 }
 
-/**
- * Generates a key pair for a sandbox without configured keys. Returns the private key as 64 hex digits, and
- * X-Pubkey.
- */
+/** For a sandbox without configured keys. The private key has 64 hex digits. */
 export function generateCredential(): { privateKeyHex: string; pubkey: string } {
   const { privateKeyHex, compressed } = generateP256();
   return { privateKeyHex, pubkey: `0x${compressed}` };

@@ -4,16 +4,11 @@ import { Refusal } from '../refusal.js';
 import { errorTexts } from './error-texts.js';
 import type { Subject } from './subjects.js';
 
-/**
- * The number of wrong tries that locks a code. This is an assumption: Byzantine uses Turnkey, which has this
- * limit.
- */
+/** Byzantine uses Turnkey, so the sandbox assumes Turnkey's limit of wrong tries. */
 export const TRIES_PER_CODE = 3;
-/**
- * The maximum number of live codes per user, also an assumption. One more code makes the oldest code expire.
- */
+/** An assumption: one more code makes the user's oldest code expire. */
 export const LIVE_CODES_PER_USER = 3;
-/** During this time after its expiry, a code is refused as expired. Later, it is refused as unknown. */
+/** For this time, an expired code is refused as expired. Later, it is refused as unknown. */
 const REMEMBERED_MS = 60 * 60_000;
 
 interface OtpCode {
@@ -26,9 +21,6 @@ interface OtpCode {
   used: boolean;
 }
 
-/**
- * The mailed codes. A code has 6 digits and is valid for some minutes. It allows three tries, and works once.
- */
 export class OtpCodes {
   readonly #codes = new Map<string, OtpCode>();
   readonly #liveByUser = new Map<string, OtpCode[]>();
@@ -38,7 +30,6 @@ export class OtpCodes {
     private readonly lifeMs: number,
   ) {}
 
-  /** Makes a code for the subject; up to {@link LIVE_CODES_PER_USER} codes stay valid. */
   issue({ accountId, userId }: Subject): { otpId: string; code: string } {
     this.#forgetOld();
     const now = this.clock.nowMs();
@@ -59,11 +50,7 @@ export class OtpCodes {
     return { otpId: otp.otpId, code };
   }
 
-  /**
-   * Checks a given code. A correct code can be used once. The third wrong try locks the code.
-   *
-   * @throws Refusal 400 if the code is unknown, another user's, used, expired, locked or wrong
-   */
+  /** @throws Refusal 400 if the code is unknown, another user's, used, expired, locked or wrong */
   redeem({ accountId, userId }: Subject, otpId: string, code: string): void {
     const otp = this.#codes.get(otpId);
     if (otp?.accountId !== accountId || otp.userId !== userId) throw new Refusal(400, errorTexts.otpNotFound);
@@ -83,7 +70,7 @@ export class OtpCodes {
     this.#liveByUser.clear();
   }
 
-  /** Stops at the first code that it must keep, because the map has the oldest codes first. */
+  /** The map has the oldest codes first. */
   #forgetOld(): void {
     const horizon = this.clock.nowMs() - REMEMBERED_MS;
     for (const [otpId, otp] of this.#codes) {

@@ -4,10 +4,10 @@ import { Refusal } from '../refusal.js';
 import { errorTexts } from './error-texts.js';
 import type { Subject } from './subjects.js';
 
-/** During this time after its expiry, a session is refused as expired. Later, it is refused as unknown. */
+/** For this time, an expired session is refused as expired. Later, it is refused as unknown. */
 const REMEMBERED_MS = 60 * 60_000;
 
-/** An opened session, as the caller gets it. `session` is an opaque text, as at Byzantine. */
+/** `session` is an opaque text, as at Byzantine. */
 export interface OpenedSession {
   session: string;
   sessionId: string;
@@ -15,9 +15,6 @@ export interface OpenedSession {
   expiresAt: string;
 }
 
-/**
- * The sessions that codes opened. A session belongs to one account and user, and is valid until it expires.
- */
 export class OtpSessions {
   readonly #sessions = new Map<string, { accountId: string; userId: string; expiresAtMs: number }>();
 

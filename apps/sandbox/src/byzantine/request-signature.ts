@@ -4,25 +4,22 @@ import { errorTexts } from './error-texts.js';
 import { PUBKEY_PATTERN } from './integrator-keys.js';
 import type { IntegratorKey } from './integrator-keys.js';
 
-/**
- * The allowed difference between X-Timestamp and the server's clock. Byzantine's documentation says "within 1
- * minute".
- */
+/** Byzantine's documentation says "within 1 minute" of the server's clock. */
 export const TIMESTAMP_WINDOW_MS = 60_000;
 
 export interface SignedRequest {
   method: string;
-  /** Path and query exactly as sent. */
+  /** Exactly as sent. */
   pathAndQuery: string;
   headers: Record<string, string | string[] | undefined>;
-  /** The body's bytes; empty if there was none. */
+  /** Empty if there was no body. */
   rawBody: Buffer;
 }
 
-/** The result of checking the headers; `refusal` is null if they are valid. */
+/** `refusal` is null if the headers are valid. */
 export interface SignatureVerdict {
   pubkey: string | null;
-  /** X-Timestamp minus the sandbox's clock, in milliseconds; null if X-Timestamp is not a timestamp. */
+  /** X-Timestamp minus the sandbox's clock; null if X-Timestamp is not a timestamp. */
   timestampSkewMs: number | null;
   signatureOk: boolean;
   key: IntegratorKey | null;
@@ -34,11 +31,10 @@ export interface SignatureVerdict {
  * P-256 and SHA-256, in DER, with high or low S. It covers timestamp, method, path with query, and body,
  * without separators.
  *
- * - 400: a missing or malformed header. For X-Pubkey, Byzantine's own tests show this.
- * - 401: an unknown key.
- * - 401: a stale timestamp or a wrong signature; this is an assumption of the sandbox.
+ * The answer to a missing or malformed header is 400: for X-Pubkey, Byzantine's own tests show this. The
+ * sandbox assumes 401 for a stale timestamp and for a wrong signature.
  *
- * @param nowMs the server's time in milliseconds since the Unix epoch
+ * @param nowMs milliseconds since the Unix epoch
  */
 export function checkSignature(
   request: SignedRequest,

@@ -7,15 +7,15 @@ import { Refusal } from '../refusal.js';
 import { errorTexts } from './error-texts.js';
 
 /**
- * Refuses wrong headers, and every POST that a read-only key has signed. It runs before the body is read,
- * because Byzantine answers such a POST with 403, not 400, even if its body is empty.
+ * Runs before the body is read: if a read-only key has signed a POST, Byzantine answers 403, not 400, even to
+ * an empty body.
  */
 @Injectable()
 export class SignatureGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const verdict = visitOf(request)?.verdict;
-    // If no hook has checked the signature, refuse the request.
+    // No hook has checked the signature.
     if (!verdict) throw new Refusal(400, errorTexts.missingHeader('X-Pubkey'));
     if (verdict.refusal) throw verdict.refusal;
     if (request.method === 'GET') return true;

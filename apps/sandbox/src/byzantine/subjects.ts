@@ -1,7 +1,7 @@
 import { Refusal } from '../refusal.js';
 import { errorTexts } from './error-texts.js';
 
-/** An account and one of its users, with the address that codes are mailed to. */
+/** An account and one of its users. Codes are mailed to `email`. */
 export interface Subject {
   accountId: string;
   userId: string;
@@ -11,23 +11,15 @@ export interface Subject {
 export class Subjects {
   readonly #emails = new Map<string, Map<string, string>>();
 
-  /**
-   * @param acceptAny whether to accept unknown accounts and users; their address is
-   *   `<userId>@sandbox.example`
-   */
+  /** @param acceptAny whether to accept unknown accounts and users, with `<userId>@sandbox.example` */
   constructor(private readonly acceptAny: boolean) {}
 
-  /** Registers an account and user. If they are registered already, changes the address. */
   add({ accountId, userId, email }: Subject): void {
     const users = this.#emails.get(accountId) ?? new Map<string, string>();
     this.#emails.set(accountId, users.set(userId, email));
   }
 
-  /**
-   * Finds the subject that a request names.
-   *
-   * @throws Refusal 404 `account not found` or `user not found`
-   */
+  /** @throws Refusal 404 `account not found` or `user not found` */
   load(accountId: string, userId: string): Subject {
     const users = this.#emails.get(accountId);
     const email = users?.get(userId);

@@ -1,7 +1,4 @@
-/**
- * A list of entries in order of arrival. Above its limit, it drops the oldest entries, because a sandbox may
- * run for weeks.
- */
+/** Drops the oldest entries above its limit, because a sandbox may run for weeks. */
 export class BoundedLog<Entry> {
   readonly #entries: Entry[] = [];
 

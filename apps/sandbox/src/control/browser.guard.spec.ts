@@ -10,10 +10,7 @@ beforeAll(async () => {
 beforeEach(() => t.sandbox.control.reset());
 afterAll(() => t.sandbox.close());
 
-/**
- * Sends a request, and returns the status of the answer. It does not use fetch, which sets Host and Origin
- * itself.
- */
+/** Fetch would set Host and Origin itself. */
 function statusOf(method: string, path: string, headers: Record<string, string>): Promise<number> {
   return new Promise((resolve, reject) => {
     const sent = request(`${t.sandbox.url}${path}`, { method, headers }, (response) => {
@@ -23,7 +20,7 @@ function statusOf(method: string, path: string, headers: Record<string, string>)
   });
 }
 
-/** Sets a fault, asks the sandbox for a reset, and returns whether the reset has deleted the fault. */
+/** Sets a fault, asks for a reset, and returns whether the reset has deleted the fault. */
 async function forgets(headers: Record<string, string>, path = '/_sandbox/reset'): Promise<boolean> {
   t.sandbox.control.addFault({ route: '*', status: 503 });
   const status = await statusOf('POST', path, headers);

@@ -4,9 +4,7 @@ import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Refusal } from '../refusal.js';
 
-/**
- * The headers of every answer under `/_sandbox`. With them, no other page can read, frame or run the answer.
- */
+/** With these headers, no other page can read, frame or run an answer under `/_sandbox`. */
 const HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -22,8 +20,7 @@ const PRIVATE_NAME = /^(?:[^.]+|.+\.(?:localhost|local|internal|test))$/i;
 
 /**
  * Keeps other websites away from `/_sandbox`, which has no login: any website in a developer's browser can
- * send requests to this machine. This is a guard, and not a hook on the path, because one path can be written
- * in several ways (`/%5Fsandbox`).
+ * send requests to this machine. A hook on the path would miss other forms of the path (`/%5Fsandbox`).
  */
 @Injectable()
 export class BrowserGuard implements CanActivate {
@@ -36,16 +33,11 @@ export class BrowserGuard implements CanActivate {
   }
 }
 
-/**
- * @returns the reason to refuse a request that another website may have sent; null for other requests. Curl
- * and tests send neither `Origin` nor `Sec-Fetch-Site`, so their requests are accepted.
- */
+/** @returns why to refuse the request, or null. Curl and tests send neither `Origin` nor `Sec-Fetch-Site`. */
 function foreign({ method, headers, hostname, host }: FastifyRequest): string | null {
-  // DNS rebinding: if an attacker's host name resolves to this machine, the attacker's page counts as
-  // same-origin.
+  // DNS rebinding: if an attacker's host name resolves to this machine, the attacker's page is same-origin.
   if (!isOwnName(hostname)) return 'the Host is a public name: use an IP address or localhost';
-  // A request that only reads needs no further check: without CORS headers, the browser hides the answer from
-  // other origins.
+  // Without CORS headers, the browser hides the answer from other origins.
   if (method === 'GET' || method === 'HEAD') return null;
   const { origin, 'sec-fetch-site': site } = headers;
   if (site !== undefined && site !== 'same-origin') return ELSEWHERE;
@@ -53,10 +45,7 @@ function foreign({ method, headers, hostname, host }: FastifyRequest): string | 
   return null;
 }
 
-/**
- * @returns the host of an origin; null for the origin `null`. The scheme is not compared, because a proxy may
- * change it.
- */
+/** Null for the origin `null`. The scheme is not compared, because a proxy may change it. */
 function hostOf(origin: string): string | null {
   return URL.canParse(origin) ? new URL(origin).host : null;
 }

@@ -35,7 +35,7 @@ const wholeNumber = new ParseIntPipe({
   exceptionFactory: () => new Refusal(400, 'id: give a whole number'),
 });
 
-/** Refuses a parameter that is given twice, because its value arrives as a list. */
+/** A parameter that is given twice arrives as a list. */
 const once: PipeTransform<unknown, string | undefined> = {
   transform(value, { data }) {
     if (value === undefined || typeof value === 'string') return value;
@@ -43,10 +43,7 @@ const once: PipeTransform<unknown, string | undefined> = {
   },
 };
 
-/**
- * The sandbox's own routes, under `/_sandbox`. They need no key, because the sandbox runs only on developers'
- * machines and in CI.
- */
+/** These routes need no key, because the sandbox runs only on developers' machines and in CI. */
 @Controller('_sandbox')
 @UseGuards(BrowserGuard)
 export class ControlController {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PROXY_ROUTES, QUERIES, SUBMISSIONS } from '../turnkey/turnkey-paths.js';
 
-/** The upstream routes for which a fault can be set; `*` means all routes. */
+/** `*` means all upstream routes. */
 export const FAULT_ROUTES: readonly string[] = [
   'init-otp',
   'otp-auth',
@@ -20,11 +20,11 @@ const activityScript = z.strictObject({
     .transform((status) => status.replace(/^ACTIVITY_STATUS_/, ''))
     .pipe(z.enum(['CREATED', 'PENDING', 'CONSENSUS_NEEDED', 'AUTHENTICATORS_NEEDED', 'FAILED', 'REJECTED']))
     .optional(),
-  /** How many `get_activity` calls show the activity as pending before they show its result. */
+  /** How many `get_activity` calls show the activity as pending first. */
   polls: z.int().min(1).optional(),
-  /** Whether to move the result one level deeper, to `activity.result.activity.result`. */
+  /** Moves the result to `activity.result.activity.result`. */
   nested: z.boolean().optional(),
-  /** The failure of a FAILED activity. The gRPC code follows from the HTTP `status`. */
+  /** Only for FAILED. The gRPC code follows from the HTTP `status`. */
   failure: z
     .strictObject({
       status: z.int().min(400).max(599).optional(),
@@ -34,12 +34,12 @@ const activityScript = z.strictObject({
     .optional(),
 });
 
-/** Ten minutes. No client waits longer, so a longer delay must be a typing error. */
+/** No client waits longer, so a longer delay must be a typing error. */
 const MAX_DELAY_MS = 600_000;
 
 const id = z.guid().transform((text) => text.toLowerCase());
 
-/** A scripted fault: the body of `POST /_sandbox/faults`. */
+/** The body of `POST /_sandbox/faults`. */
 export const faultSpec = z
   .strictObject({
     /** The last segment of a path, or the whole path if two paths end with this segment. */
@@ -51,15 +51,15 @@ export const faultSpec = z
       }
       return { route: name, path: route.startsWith('/') ? route : null };
     }),
-    /** To how many requests the fault applies. With 0, it applies to all requests until it is deleted. */
+    /** With 0, the fault applies until it is deleted. */
     times: z.int().min(0).default(1),
-    /** The fault applies only to requests that have all the given values. */
+    /** The fault applies only to requests with all these values. */
     match: z
       .strictObject({ userId: id.optional(), organizationId: id.optional(), contact: z.string().optional() })
       .refine((match) => Object.keys(match).length > 0, 'needs a userId, an organizationId or a contact')
       .optional(),
     status: z.int().min(200).max(599).optional(),
-    /** The body of the answer. A string is sent unchanged, anything else as JSON. */
+    /** A string is sent unchanged, anything else as JSON. */
     body: z.json().optional(),
     contentType: z.string().min(1).optional(),
     retryAfterS: z.int().min(0).optional(),

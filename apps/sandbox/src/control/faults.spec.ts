@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterEach(() => t.sandbox.control.removeFaults());
 afterAll(async () => {
   await t.sandbox.close();
-  // The server only prints an unexpected error, so no other check of this file finds it.
+  // The server only prints an unexpected error, so no other check finds it.
   expect(complaints).not.toHaveBeenCalled();
 });
 
@@ -177,7 +177,7 @@ describe('the delay of a fault', () => {
       await expect(answer).rejects.toThrow('aborted');
       await until(() => lastEntry(ids.userId)?.answer === 'client_gone');
 
-      // Both requests have the same delay. So when the second request ends, the first one has ended.
+      // Both requests have the same delay, so the first one has ended too.
       expect(await t.integrator.submit('init-otp', ids)).toMatchObject({ status: fault.status ?? 200 });
       const effective = fault.status === undefined || fault.afterEffect === true;
       expect(mailsOf(email)).toBe(effective ? 2 : 0);

@@ -1,7 +1,6 @@
 import { BoundedLog } from './bounded-log.js';
 import type { ParsedActivityScript, ParsedFaultSpec } from './fault.dto.js';
 
-/** The answer that a fault gives in place of the true answer. */
 export interface FaultAnswer {
   status: number;
   /** Null means an error in the form of the upstream. */
@@ -11,24 +10,20 @@ export interface FaultAnswer {
 }
 
 export interface ActivityScript {
-  /**
-   * How the activity ends, or CREATED or PENDING if it completes later. Null means that the activity
-   * completes as usual.
-   */
+  /** How the activity ends. CREATED or PENDING: it completes later. Null: it completes as usual. */
   status: NonNullable<ParsedActivityScript['status']> | null;
   /**
-   * How many `get_activity` calls show the activity as pending. Null means all calls if the status is CREATED
-   * or PENDING, and otherwise none.
+   * How many `get_activity` calls show the activity as pending. Null means all for the status CREATED or
+   * PENDING, otherwise none.
    */
   polls: number | null;
   effect: boolean;
-  /** Whether the result is one level deeper, in `activity.result.activity.result`. */
   nested: boolean;
-  /** The failure of a FAILED activity; null: a default error. */
+  /** Null means a default error. */
   failure: NonNullable<ParsedActivityScript['failure']> | null;
 }
 
-/** The facts of a request that decide whether a fault applies to the request. */
+/** The facts of a request that decide whether a fault applies. */
 export interface Target {
   route: string;
   path: string;
@@ -37,16 +32,15 @@ export interface Target {
   contact?: string | null;
 }
 
-/** A scripted fault, with all default values. */
 export interface Fault {
   id: number;
   route: string;
-  /** The only path to which the fault applies; null: any path of `route`. */
+  /** Null means any path of `route`. */
   path: string | null;
   userId: string | null;
   organizationId: string | null;
   contact: string | null;
-  /** To how many more requests the fault applies. Null means that it applies to all, until it is deleted. */
+  /** To how many more requests the fault applies. Null: to all, until it is deleted. */
   remaining: number | null;
   effectFirst: boolean;
   delayMs: number;
@@ -55,10 +49,10 @@ export interface Fault {
   activity: ActivityScript | null;
 }
 
-/** The scripted faults. If several faults match a request, only the oldest one applies. */
+/** If several faults match a request, only the oldest one applies. */
 export class Faults {
   #faults: Fault[] = [];
-  /** All faults, also used-up ones, because the journal names them. */
+  /** Also used-up faults, because the journal names them. */
   readonly #known = new BoundedLog<Fault>();
   #lastId = 0;
 
@@ -85,7 +79,7 @@ export class Faults {
     return fault;
   }
 
-  /** Returns the fault that applies to this request, and counts this use; null if no fault applies. */
+  /** Counts a use of the fault that applies to the request. @returns null if no fault applies */
   take(target: Target): Fault | null {
     const fault = this.#faults.find((one) => fits(one, target));
     if (!fault) return null;
@@ -100,10 +94,7 @@ export class Faults {
     return this.#faults;
   }
 
-  /**
-   * Finds a fault by its id, also if it is used up or deleted; null if the id is unknown, or the fault is too
-   * old.
-   */
+  /** Also finds used-up and deleted faults. @returns null if the fault is unknown or too old */
   find(id: number | null): Fault | null {
     return this.#known.find((fault) => fault.id === id) ?? null;
   }

@@ -5,17 +5,17 @@ import type { Mail } from './mailbox.js';
 /** The page shows at most this many mails, and as many requests. */
 export const GLANCE_LIMIT = 200;
 
-/** Everything that the page shows, in one answer, so that all parts show the state at the same moment. */
+/** All data of the page in one answer, so that all parts show the state at the same moment. */
 export interface Glance {
   /** ISO 8601, by the sandbox's clock. */
   now: string;
-  /** Newest first, at most {@link GLANCE_LIMIT}. */
+  /** Newest first. */
   mails: Mail[];
-  /** Newest first, at most {@link GLANCE_LIMIT}; without health checks to which no fault applied. */
+  /** Newest first, without health checks to which no fault applied. */
   requests: JournalEntry[];
-  /** The faults that are not used up, in the order in which they apply. */
+  /** In the order in which they apply, without used-up faults. */
   faults: readonly Fault[];
-  /** The faults that applied to the entries of `requests`. */
+  /** The faults that applied to `requests`. */
   struck: Fault[];
   routes: readonly string[];
 }
@@ -30,10 +30,7 @@ export function isTo(mail: Mail, part = ''): boolean {
   return (mail.contact ?? mail.email).toLowerCase().includes(part.toLowerCase());
 }
 
-/**
- * Whether the page shows a request. It hides health checks, because a process supervisor may send one every
- * two seconds, and the page shows only the newest requests.
- */
+/** Hides health checks, because a process supervisor may send one every two seconds. */
 export function isWorthAGlance({ route, fault }: JournalEntry): boolean {
   return route !== 'health' || fault !== null;
 }

@@ -1,6 +1,6 @@
 import { BoundedLog } from './bounded-log.js';
 
-/** A mail or text message that a real upstream would send; `at` is ISO 8601, by the sandbox's clock. */
+/** A mail or text message; `at` is ISO 8601, by the sandbox's clock. */
 export interface Mail {
   otpId: string;
   /** Empty for a text message. */
@@ -10,18 +10,18 @@ export interface Mail {
   /** Only for Turnkey: the address, or the phone number (E.164). */
   contact?: string;
   channel?: 'email' | 'sms';
-  /** Only for Turnkey: the requested appearance and sender of the message. */
+  /** Only for Turnkey: the requested appearance and sender. */
   message?: object;
 }
 
-/** A filter for mails. A missing member matches all mails. */
+/** A missing member matches all mails. */
 export interface MailFilter {
   email?: string | undefined;
   otpId?: string | undefined;
   contact?: string | undefined;
 }
 
-/** The sent mails, from which tests and demos read codes. */
+/** Tests and demos read the codes here. */
 export class Mailbox {
   readonly #mails = new BoundedLog<Mail>();
 
@@ -29,7 +29,7 @@ export class Mailbox {
     this.#mails.add(mail);
   }
 
-  /** @returns the mails that match the filter, newest first. */
+  /** @returns the mails, newest first */
   list({ email, otpId, contact }: MailFilter = {}): Mail[] {
     const address = email?.toLowerCase();
     const recipient = contact?.toLowerCase();

@@ -13,7 +13,7 @@ import type { Glance, GlanceFilter } from './glance.js';
 import type { Journal, JournalEntry } from './journal.js';
 import type { Mail, Mailbox } from './mailbox.js';
 
-/** Controls the sandbox for tests and demos: over `/_sandbox`, or by calls in the same process. */
+/** Controls the sandbox over `/_sandbox`, or by calls in the same process. */
 export class SandboxControl {
   constructor(
     private readonly clock: SandboxClock,
@@ -25,10 +25,7 @@ export class SandboxControl {
     private readonly integratorKeys: Map<string, IntegratorKey>,
   ) {}
 
-  /**
-   * Forgets subjects, codes, sessions, passkeys, mails, faults and journal, and resets the clock. Keeps the
-   * keys and Turnkey's parent organization.
-   */
+  /** Keeps the keys and Turnkey's parent organization. */
   reset(): void {
     for (const part of [this.byzantine, this.turnkey, this.mailbox, this.journal, this.clock]) part.reset();
     this.faults.remove();
@@ -46,7 +43,7 @@ export class SandboxControl {
     return this.turnkey.addSubject(subject);
   }
 
-  /** Replaces all keys of the integrator at Byzantine, as a key rotation does. */
+  /** Replaces all keys of the integrator at Byzantine. */
   registerKeys(keys: readonly string[]): void {
     this.integratorKeys.clear();
     for (const key of keys.map(parseIntegratorKey)) this.integratorKeys.set(key.pubkey, key);
@@ -60,16 +57,12 @@ export class SandboxControl {
     return this.turnkey.facts;
   }
 
-  /** @returns the mails that match the filter, newest first. */
+  /** @returns the mails, newest first */
   mails(filter?: Parameters<Mailbox['list']>[0]): Mail[] {
     return this.mailbox.list(filter);
   }
 
-  /**
-   * Scripts a fault.
-   *
-   * @throws ZodError for a contradictory fault
-   */
+  /** @throws ZodError for a contradictory fault */
   addFault(spec: FaultSpec): Fault {
     return this.putFault(faultSpec.parse(spec));
   }
@@ -78,7 +71,7 @@ export class SandboxControl {
     return this.faults.add(spec);
   }
 
-  /** @returns the faults that are not used up, in the order in which they apply. */
+  /** @returns the faults that are not used up, in the order in which they apply */
   pendingFaults(): readonly Fault[] {
     return this.faults.list();
   }
@@ -87,7 +80,7 @@ export class SandboxControl {
     this.faults.remove(id);
   }
 
-  /** @returns the upstream requests that match the filter, oldest first. */
+  /** @returns the requests, oldest first */
   requests(filter?: Parameters<Journal['list']>[0]): JournalEntry[] {
     return this.journal.list(filter);
   }
@@ -118,7 +111,7 @@ export class SandboxControl {
     return this.clock.canAdvance(advanceMs);
   }
 
-  /** Moves the clock. With `livesOnly`, the accepted range of X-Timestamp does not move. */
+  /** With `livesOnly`, the accepted range of X-Timestamp does not move. */
   advanceClock(advanceMs: number, livesOnly = false): { now: string; headerNow: string } {
     this.clock.advance(advanceMs, livesOnly);
     const iso = (ms: number) => new Date(ms).toISOString();

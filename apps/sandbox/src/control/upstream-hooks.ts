@@ -13,16 +13,15 @@ export interface UpstreamHooksContext {
   clock: SandboxClock;
   faults: Faults;
   journal: Journal;
-  /** One reader for each emulated upstream. The first one whose `owns` returns true reads a request. */
+  /** The first reader whose `owns` returns true reads a request. */
   readers: readonly UpstreamReader[];
   /** Aborted when the sandbox closes, so that a delayed answer does not delay the close. */
   closing: AbortSignal;
 }
 
 /**
- * Writes every request to an emulated upstream into the journal, and applies faults: before the route runs,
- * or after its effect. A Fastify hook can replace every answer, even that of a guard, pipe or filter, and can
- * cut the connection.
+ * Writes each upstream request into the journal, and applies faults before the route runs, or after its
+ * effect. Only a hook can replace the answer of a guard, pipe or filter, and cut the connection.
  */
 export function installUpstreamHooks(fastify: FastifyInstance, context: UpstreamHooksContext): void {
   fastify.addHook('preHandler', async (request, reply) => {
@@ -48,7 +47,7 @@ export function installUpstreamHooks(fastify: FastifyInstance, context: Upstream
 
 /**
  * @param payload the true answer's body; null if there is none yet
- * @returns the body of the answer. If the connection was cut, the promise never resolves.
+ * @returns the body of the answer; never resolves if the connection was cut
  */
 async function strike<Payload>(
   fault: Fault,
@@ -105,24 +104,21 @@ function requestIdOf({ headers }: FastifyRequest): string | null {
   return typeof id === 'string' ? id : null;
 }
 
-/** @returns the body as bytes, because Fastify would add a charset to the content type of a string. */
+/** Returns bytes, because Fastify would add a charset to the content type of a string. */
 function apply(answer: FaultAnswer, upstream: UpstreamReader, reply: FastifyReply): Buffer {
   reply.code(answer.status).type(answer.contentType).removeHeader('content-length');
   if (answer.retryAfterS !== null) reply.header('retry-after', String(answer.retryAfterS));
   return Buffer.from(answer.body ?? JSON.stringify(upstream.scriptedError(answer.status)));
 }
 
-/**
- * Cuts the connection. The promise never resolves, because otherwise Fastify would write an answer to the
- * closed connection. Nothing refers to the promise, so it does not leak.
- */
+/** The promise never resolves, because otherwise Fastify would write an answer to the closed connection. */
 function drop(visit: Visit, reply: FastifyReply): Promise<never> {
   visit.answered('cut');
   reply.raw.destroy();
   return new Promise<never>(() => undefined);
 }
 
-/** Sends the head with the full content length, and half of the body. Resolves when these bytes are sent. */
+/** Sends the head with the full content length, and half of the body. */
 async function sendHalf(reply: FastifyReply, payload: unknown): Promise<void> {
   const bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(typeof payload === 'string' ? payload : '');
   const headers = { ...reply.getHeaders(), 'content-length': bytes.length } as OutgoingHttpHeaders;

@@ -3,7 +3,7 @@ import type { SignatureVerdict } from '../byzantine/request-signature.js';
 import type { StampedArrival } from '../turnkey/turnkey-reader.js';
 import type { JournalEntry } from './journal.js';
 
-/** The facts that an `UpstreamReader` reads from a request on arrival, before any route runs. */
+/** The facts of a request on arrival, before any route runs. */
 export interface Arrival {
   ids: Pick<JournalEntry, 'userId' | 'accountId' | 'otpId' | 'organizationId' | 'contact'>;
   headers: Omit<JournalEntry['headers'], 'requestId'>;
@@ -13,10 +13,9 @@ export interface Arrival {
   stamped: StampedArrival | null;
 }
 
-/** Reads the requests of one upstream, and knows the form of its errors. */
 export interface UpstreamReader {
   owns(request: FastifyRequest): boolean;
   read(request: FastifyRequest, rawBody: Buffer): Arrival;
-  /** @returns the body of the answer that a fault gives, if the fault sets no body. */
+  /** @returns the body of a fault's answer, if the fault sets none */
   scriptedError(status: number): object;
 }

@@ -7,9 +7,9 @@ export interface Visit extends Pick<Arrival, 'verdict' | 'stamped'> {
   entry: JournalEntry;
   upstream: UpstreamReader;
   fault: Fault | null;
-  /** Records how the request ended. Only the first call counts, except that `client_gone` always counts. */
+  /** Only the first call counts, except that `client_gone` always counts. */
   answered(answer: NonNullable<JournalEntry['answer']>): void;
-  /** Records the effect. If the request named no user, also records the user of the effect. */
+  /** If the request named no user, also records the user of the effect. */
   recordEffect(effect: object | null): void;
 }
 
@@ -19,7 +19,7 @@ export function recordVisit(request: FastifyRequest, visit: Visit): void {
   visits.set(request, visit);
 }
 
-/** @returns the data about an upstream request; undefined for a request to `/_sandbox`. */
+/** @returns undefined for a request to `/_sandbox` */
 export function visitOf(request: FastifyRequest): Visit | undefined {
   return visits.get(request);
 }

@@ -14,7 +14,7 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Loads the files of apps/sandbox/page, by name. A compiled sandbox loads the same source files.
+ * A compiled sandbox loads the same source files.
  *
  * @throws Error if the folder is missing, as in an image built without it
  */

@@ -17,7 +17,6 @@ const POLICY = [
   "trusted-types 'none'",
 ].join('; ');
 
-/** Serves the page at `/_sandbox/`, which shows mailbox, journal and faults. */
 @Controller('_sandbox')
 @UseGuards(BrowserGuard)
 export class PageController {
@@ -28,10 +27,7 @@ export class PageController {
     this.file('', reply);
   }
 
-  /**
-   * Serves the files of the page, on all paths under `/_sandbox/` without a route of their own. An empty name
-   * means index.html.
-   */
+  /** Takes all paths under `/_sandbox/` without a route of their own. An empty name means index.html. */
   @Get('*')
   file(@Param('*') name: string, @Res() reply: FastifyReply): void {
     const file = this.#files.get(name === '' ? 'index.html' : name);

@@ -4,10 +4,10 @@ import type { SandboxClock } from '../sandbox-clock.js';
 import type { TurnkeyError } from './turnkey-refusal.js';
 import { turnkeyError } from './turnkey-refusal.js';
 
-/** The maximum number of activities, and of stored answers. Above it, the oldest ones are dropped. */
+/** The maximum number of activities, and of stored answers. The oldest ones are dropped. */
 export const REMEMBERED = 10_000;
 
-/** An activity with its real outcome. A `script` can show callers another outcome, or the real one later. */
+/** An activity with its real outcome. A `script` can show callers another one, or the real one later. */
 export interface NewActivity {
   organizationId: string;
   type: string;
@@ -26,12 +26,11 @@ interface Activity extends NewActivity {
   pollsLeft: number | null;
 }
 
-/** @returns `sha256:` and the SHA-256 of the bytes of a request's body, in hex. */
+/** @returns `sha256:` and the hash of a request's body, in hex */
 export function fingerprintOf(rawBody: Buffer): string {
   return `sha256:${createHash('sha256').update(rawBody).digest('hex')}`;
 }
 
-/** The latest activities. `get_activity` and the answers to requests show them. */
 export class Activities {
   readonly #byId = new Map<string, Activity>();
 
@@ -54,7 +53,7 @@ export class Activities {
     return this.#byId.get(id)?.organizationId ?? null;
   }
 
-  /** Returns an activity in Turnkey's form, and counts this poll. */
+  /** Counts this poll. */
   poll(id: string): object {
     const activity = this.#byId.get(id);
     const answer = this.show(id);
@@ -65,7 +64,7 @@ export class Activities {
     return answer;
   }
 
-  /** Returns an activity in Turnkey's form, without counting a poll. */
+  /** @returns the activity in Turnkey's form */
   show(id: string): object {
     const activity = this.#byId.get(id);
     if (!activity) return {};
@@ -107,7 +106,7 @@ function failureOf({ script }: Activity): TurnkeyError {
 const isPending = (status: ActivityScript['status'] | undefined): status is 'CREATED' | 'PENDING' =>
   status === 'CREATED' || status === 'PENDING';
 
-/** @returns an instant as whole seconds and remaining nanoseconds, both as text. */
+/** @returns whole seconds and remaining nanoseconds, both as text */
 export function timestamp(ms: number): { seconds: string; nanos: string } {
   return { seconds: String(Math.floor(ms / 1000)), nanos: String((ms % 1000) * 1_000_000) };
 }

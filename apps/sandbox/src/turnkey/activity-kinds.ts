@@ -19,9 +19,9 @@ import type { SignUpOperations } from './sign-up-operations.js';
 import type { Stamper } from './stamps.js';
 
 /**
- * Who may submit an activity. `parent`: only the parent's key. `member`: only a credential of the
- * organization that the request names. `either`: one of these two. `self`: like `member`, and also a
- * credential of a sub-organization if the request names the parent.
+ * `parent`: only the parent's key. `member`: only a credential of the organization that the request names.
+ * `either`: one of these two. `self`: like `member`, and also a credential of a sub-organization if the
+ * request names the parent.
  */
 export type Submitter = 'parent' | 'member' | 'either' | 'self';
 
@@ -32,11 +32,11 @@ export interface ActivityCall<Parameters> {
 }
 
 export interface ActivityKind {
-  /** The type without the prefix `ACTIVITY_TYPE_`. */
+  /** Without the prefix `ACTIVITY_TYPE_`. */
   type: string;
   /** The last segment of the activity's path. */
   path: string;
-  /** The names of the intent and of the result in the envelope. */
+  /** The names of intent and result in the envelope. */
   intent: string;
   result: string;
   submitter: Submitter;
@@ -54,7 +54,7 @@ export interface Operations {
   signUp: SignUpOperations;
 }
 
-/** @returns all emulated activities. The old and the current type of an activity share a path. */
+/** The old and the current type of an activity share a path. */
 export function activityKinds({ organizations, otp, login, passkeys, signUp }: Operations): ActivityKind[] {
   const member = ({ organization }: ActivityCall<unknown>, userId: string) => ({
     organization,
@@ -192,13 +192,13 @@ function kind<Schema extends z.ZodType>(
   schema: Schema,
   run: (call: ActivityCall<z.output<Schema>>) => Outcome<object> | Promise<Outcome<object>>,
 ): ActivityKind {
-  // The cast is safe: the runner passes only parameters that this schema has parsed.
+  // Safe, because the runner passes only parameters that this schema has parsed.
   return { type, path, intent, result, submitter, attested: false, schema, run: run as ActivityKind['run'] };
 }
 
 const msOf = ({ expirationSeconds }: { expirationSeconds: string }) => Number(expirationSeconds) * 1000;
 
-/** Like Turnkey, uses the sender's name and the reply address only if a sender's address is given. */
+/** Turnkey uses the sender's name and the reply address only if a sender's address is given. */
 function messageOf(parameters: InitOtp): object {
   const { emailCustomization, smsCustomization, sendFromEmailAddress, otpType } = parameters;
   const appName = 'appName' in parameters ? parameters.appName : undefined;

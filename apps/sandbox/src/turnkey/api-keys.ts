@@ -9,13 +9,12 @@ export interface SessionKey {
   /** Compressed SEC1 point, hex without 0x. */
   publicKey: string;
   expiresAtMs: number;
-  /** Whether the login ends all other sessions of the user. */
+  /** Ends all other sessions of the user. */
   invalidateExisting: boolean;
 }
 
 /**
- * Registers the key of a login. If the user then has too many keys, first removes expired keys, then the
- * oldest key.
+ * If the user has too many keys, first removes expired keys, then the oldest one.
  *
  * @param nowMs milliseconds since the Unix epoch
  */

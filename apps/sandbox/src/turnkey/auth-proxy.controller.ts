@@ -8,7 +8,7 @@ import * as dto from './auth-proxy.dto.js';
 import { checked, jsonObject } from './json-of.js';
 import { Turnkey } from './turnkey.js';
 
-/** Turnkey's Auth Proxy. Its requests contain the id of its configuration, and are not signed. */
+/** Requests to Turnkey's Auth Proxy contain the id of its configuration, and are not signed. */
 @Controller('v1')
 @UseGuards(AuthProxyGuard)
 export class AuthProxyController {
@@ -93,9 +93,7 @@ function bodyOf<Schema extends z.ZodType>(
   return checked(schema, jsonObject(empty && missing !== null ? Buffer.from(missing) : body));
 }
 
-/**
- * Writes the effect to the journal before the answer is sent, because a fault may delay or drop the answer.
- */
+/** Writes the effect to the journal before the answer, which a fault may delay or drop. */
 function settle(request: FastifyRequest, { answer, effect }: Outcome<object>): object {
   visitOf(request)?.recordEffect(effect);
   return answer;

@@ -5,7 +5,7 @@ import { SUB_ORGANIZATION_FILTERS } from './sub-organization-filters.js';
 
 export { signUp } from './sign-up.dto.js';
 
-/** The proxy's configuration sets the length, charset and lifetime of codes. The caller cannot set them. */
+/** The proxy's configuration sets the length, charset and lifetime of codes. */
 export const proxyInit = z
   .strictObject({
     otpType: z.enum(['OTP_TYPE_EMAIL', 'OTP_TYPE_SMS']),

@@ -5,7 +5,6 @@ import { jsonObject, textIn } from './json-of.js';
 import { refusals } from './refusals.js';
 import { Turnkey } from './turnkey.js';
 
-/** Checks the config id of a request, and its origin and captcha if the configuration requires them. */
 @Injectable()
 export class AuthProxyGuard implements CanActivate {
   constructor(private readonly turnkey: Turnkey) {}

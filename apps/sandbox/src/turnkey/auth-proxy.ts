@@ -10,20 +10,16 @@ import type { SignUpOperations } from './sign-up-operations.js';
 import { findSubOrganizations } from './sub-organization-filters.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** Cloudflare's public test key. The widget with this key always passes, on any host. */
+/** Cloudflare's public test key: the widget with this key always passes, on any host. */
 const TURNSTILE_TEST_KEY = '1x00000000000000000000AA';
 
-/** The settings that Turnkey's customers make in the dashboard. */
+/** Turnkey's customers make these settings in the dashboard. */
 export interface AuthProxyConfig {
   configId: string;
-  /**
-   * The allowed origins, compared exactly. With a list, a request without `Origin` is refused. Null means
-   * that any request is allowed.
-   */
+  /** Compared exactly. A list refuses requests without `Origin`. Null allows any request. */
   allowedOrigins: readonly string[] | null;
   /**
-   * Whether `otp_init*`, and `signup*` without a verification token, need a captcha token. The sandbox
-   * accepts any text as this token.
+   * Whether `otp_init*`, and `signup*` without a verification token, need a captcha token. Any text passes.
    */
   captcha: boolean;
   accountNeedsToken: boolean;
@@ -35,10 +31,7 @@ export interface AuthProxyConfig {
   sessionLifeMs: number;
 }
 
-/**
- * The Auth Proxy. Its answers are not activities, its requests are not signed, and a repeated request runs
- * again.
- */
+/** Answers are not activities, requests are not signed, and a repeated request runs again. */
 export class AuthProxy {
   constructor(
     readonly config: AuthProxyConfig,
@@ -130,7 +123,7 @@ export class AuthProxy {
     };
   }
 
-  /** @returns the site key for the captcha widget; an empty object if no captcha is required */
+  /** @returns an empty object if no captcha is required */
   walletKitClientParams(): { turnstileSiteKey?: string } {
     return this.config.captcha ? { turnstileSiteKey: TURNSTILE_TEST_KEY } : {};
   }

@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import type { StoredAuthenticator } from '../webauthn/authenticators.js';
 
-/** @returns a passkey's public key in hex, as `get_authenticators` shows it: compressed SEC1; RS256: SPKI. */
+/** @returns hex, as `get_authenticators` shows a key: compressed SEC1; RS256: SPKI */
 export function authenticatorKeyHex({ publicKeySpki, algorithm }: StoredAuthenticator): string {
   const der = Buffer.from(publicKeySpki, 'base64url');
   if (algorithm !== -7) return der.toString('hex');

@@ -14,10 +14,10 @@ export interface ClientSignature {
 }
 
 /**
- * Checks that the token's key has signed this use of the token. The signed members must be those of the
- * request, in any order, because Turnkey documents no order.
+ * Checks that the token's key has signed this use of the token. The signed members may have any order,
+ * because Turnkey documents none.
  *
- * @param usages the signed message must be one of these objects, plus the members `tokenId` and `type`
+ * @param usages the message must be one of these objects, plus `tokenId` and `type`
  * @throws TurnkeyRefusal 400 that names the mismatch
  */
 export function checkClientSignature(

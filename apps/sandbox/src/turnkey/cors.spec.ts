@@ -12,7 +12,7 @@ beforeAll(async () => {
 beforeEach(() => [open, listed].forEach(({ sandbox }) => sandbox.control.reset()));
 afterAll(() => Promise.all([open, listed].map(({ sandbox }) => sandbox.close())));
 
-/** Sends a preflight as a browser does. If a parameter is null, its header is omitted. */
+/** A null parameter omits its header. */
 async function preflight(url: string, origin: string | null, wants: string | null = 'content-type') {
   const headers = {
     ...(origin !== null && { origin }),

@@ -15,14 +15,10 @@ const STAMPED = ['Content-Type', 'X-Client-Version', 'X-Stamp', 'X-Stamp-WebAuth
 const PROXIED = ['Content-Type', 'X-Client-Version', 'X-Auth-Proxy-Config-Id', 'X-Captcha-Token'];
 
 /**
- * Makes the CORS rules of the sandbox's APIs:
+ * Makes the CORS rules of the sandbox's APIs, which never allow cookies:
  * - The public API allows any origin, because each request's stamp proves its sender.
- * - The Auth Proxy allows the origins of its configuration.
- * - Byzantine's API, for servers, and `/_sandbox`, for its own page, allow no origin.
- *
- * Cookies are never allowed.
- *
- * @param allowedOrigins the origins that the Auth Proxy allows; null: any
+ * - The Auth Proxy allows `allowedOrigins`; null allows any origin.
+ * - Byzantine's API (for servers) and `/_sandbox` (for its own page) allow no origin.
  */
 export function corsFor(allowedOrigins: readonly string[] | null) {
   const answer = (origin: CorsAnswer['origin'], allowedHeaders: string[]): CorsAnswer => ({

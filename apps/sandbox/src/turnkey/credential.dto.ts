@@ -22,7 +22,7 @@ export const authenticator = z.strictObject({
   }),
 });
 
-/** A passkey of CREATE_AUTHENTICATORS (version 1): a browser's `PublicKeyCredential` and the user's id. */
+/** Version 1 of the activity: a browser's `PublicKeyCredential`, with the user's id. */
 const authenticatorFirst = z.strictObject({
   authenticatorName: z.string(),
   userId: z.string(),

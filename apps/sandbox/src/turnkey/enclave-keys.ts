@@ -2,17 +2,17 @@ import { generateP256, p256FromScalar } from '../p256.js';
 import type { P256KeyPair } from '../p256.js';
 
 /**
- * Stand-ins for two keys of Turnkey's enclaves. The official clients accept the public keys (in uncompressed
+ * Stand-ins for two keys of Turnkey's enclaves. The official clients accept the public keys (uncompressed
  * hex) as `dangerouslyOverrideSignerPublicKey` and `dangerouslyOverrideNotarizerPublicKey`.
  */
 export interface EnclaveKeys {
-  /** Signs OTP encryption targets and verification tokens, as the key of Turnkey's "TLS fetcher" does. */
+  /** Signs OTP encryption targets and verification tokens. */
   signer: P256KeyPair;
   /** Signs session JWTs. */
   notarizer: P256KeyPair;
 }
 
-/** Builds the key pairs from private keys (64 hex digits). Makes a new pair for a missing private key. */
+/** Private keys are 64 hex digits. A missing key pair is generated. */
 export function enclaveKeys({
   signer,
   notarizer,

@@ -1,7 +1,6 @@
 import type { z } from 'zod';
 import { refusals } from './refusals.js';
 
-/** Parses a body's bytes as a JSON object; null if they are not a JSON object. */
 export function jsonObject(raw: unknown): Record<string, unknown> | null {
   if (!Buffer.isBuffer(raw)) return null;
   try {
@@ -14,17 +13,13 @@ export function jsonObject(raw: unknown): Record<string, unknown> | null {
   }
 }
 
-/** @returns a member of an object if it is a non-empty text; otherwise null. */
+/** @returns the member if it is a non-empty string; otherwise null */
 export function textIn(object: unknown, name: string): string | null {
   const value = (object as Record<string, unknown> | null | undefined)?.[name];
   return typeof value === 'string' && value !== '' ? value : null;
 }
 
-/**
- * Checks a value against a schema.
- *
- * @throws TurnkeyRefusal 400 with a text that names the field, or that says `invalid email address`
- */
+/** @throws TurnkeyRefusal 400 with a text that names the field, or that says `invalid email address` */
 export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;

@@ -5,7 +5,7 @@ import { jsonObject } from './json-of.js';
 /** Raw r‖s, 64 bytes, as JOSE requires (RFC 7518, 3.4). */
 const dsaEncoding = 'ieee-p1363';
 
-/** Makes an ES256 JWT (RFC 7519) with these claims, and with the header of upstream's verification tokens. */
+/** Makes an ES256 JWT with the header of Turnkey's verification tokens. */
 export function mintJwt(claims: object, { privateKey }: P256KeyPair): string {
   const input = signingInput({ typ: 'JWT', alg: 'ES256' }, claims);
   const signature = sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding });
@@ -13,8 +13,8 @@ export function mintJwt(claims: object, { privateKey }: P256KeyPair): string {
 }
 
 /**
- * Makes a session token as upstream does. The token looks like an ES256 JWT, but its text is hashed twice
- * before it is signed. So a standard library refuses the token.
+ * As Turnkey's session tokens: an ES256 JWT whose text is hashed twice, so that a standard library refuses
+ * it.
  */
 export function mintDoubleHashedJwt(claims: object, { privateKey }: P256KeyPair): string {
   const input = signingInput({ alg: 'ES256', typ: 'JWT' }, claims);
@@ -23,7 +23,7 @@ export function mintDoubleHashedJwt(claims: object, { privateKey }: P256KeyPair)
   return `${input}.${signature.toString('base64url')}`;
 }
 
-/** @returns the claims of a JWT that {@link mintJwt} signed with this key; null for any other text. */
+/** @returns null for a text that {@link mintJwt} did not sign with this key */
 export function readJwt(jwt: string, { privateKey }: P256KeyPair): Record<string, unknown> | null {
   const [header = '', payload = '', signature = '', ...rest] = jwt.split('.');
   if (rest.length > 0) return null;

@@ -9,7 +9,7 @@ import type { TurnkeyState } from './turnkey-state.js';
 import type { VerificationToken } from './verification-tokens.js';
 
 export interface SessionOrder {
-  /** The key that stamps requests in this session, compressed SEC1 hex. */
+  /** Stamps the requests of this session; compressed SEC1 hex. */
   publicKey: string;
   lifeMs: number;
   invalidateExisting: boolean;
@@ -19,17 +19,17 @@ export interface SessionOrder {
 export interface TokenLogin extends SessionOrder {
   verificationToken: string;
   clientSignature?: ClientSignature | undefined;
-  /** Null means: find the sub-organization by the contact of the token. */
+  /** Null: the sub-organization of the token's contact. */
   organization: TurnkeyOrganization | null;
-  /** Whether to accept only tokens that were issued for an encrypted code. */
+  /** Whether to accept only tokens for an encrypted code. */
   encryptedOnly: boolean;
 }
 
-/** Logs users in. Each login registers a key, which may stamp the user's requests until the key expires. */
+/** Each login registers a key that may stamp the user's requests until it expires. */
 export class LoginOperations {
   constructor(private readonly state: TurnkeyState) {}
 
-  /** Logs a user in with a verification token. Each token is valid for one login. */
+  /** Each token is valid for one login. */
   byToken(login: TokenLogin): Outcome<{ session: string }> {
     const token = this.state.tokens.require(login.verificationToken, 'login');
     if (login.encryptedOnly && !token.encrypted) throw refusals.tokenGeneration();
@@ -42,8 +42,6 @@ export class LoginOperations {
   }
 
   /**
-   * Logs in the user who stamped the request.
-   *
    * @param token the verification token of `X-Stamp-Attested`, which the login uses up; null for other stamps
    */
   byStamp(
@@ -56,8 +54,7 @@ export class LoginOperations {
     const { organization, user } = member;
     const { publicKey, lifeMs, invalidateExisting, sessionProfileId } = order;
     const now = clock.nowMs();
-    // The claim `exp` has whole seconds. The key uses the rounded time too, so that it expires together with
-    // the session.
+    // The claim `exp` has whole seconds. The key expires at the same rounded time.
     const exp = Math.floor((now + lifeMs) / 1000);
     registerSessionKey(user, { publicKey, expiresAtMs: exp * 1000, invalidateExisting }, now);
     const session = mintDoubleHashedJwt(
@@ -77,8 +74,8 @@ export class LoginOperations {
   }
 
   /**
-   * Finds the user of a token. A token that the parent requested is valid in every sub-organization. Any
-   * other token is valid only in the sub-organization that requested it.
+   * A token that the parent requested is valid in every sub-organization. Any other token is valid only in
+   * the sub-organization that requested it.
    */
   #memberOf(token: VerificationToken, wanted: TurnkeyOrganization | null): Member {
     const { organizations } = this.state;

@@ -11,7 +11,6 @@ beforeAll(async () => {
 beforeEach(() => t.sandbox.control.reset());
 afterAll(() => t.sandbox.close());
 
-/** Makes a subject and its verification token. A test can override parameters of the returned `login`. */
 async function ready() {
   const subject = t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
   const { session, token, tokenId } = await t.verified(subject.contact);
@@ -84,7 +83,7 @@ describe('Turnkey’s otp_login', () => {
     expect(await login({ clientSignature: undefined }, 'OTP_LOGIN')).toMatchObject({
       body: { message: 'missing client signature' },
     });
-    // None of these refused logins has used up the token.
+    // The refused logins have not used up the token.
     expect(await login()).toMatchObject({ status: 200 });
   });
 

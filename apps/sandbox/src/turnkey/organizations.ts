@@ -5,7 +5,7 @@ import { refusals } from './refusals.js';
 
 export type Channel = 'email' | 'sms';
 
-/** An API key of a user. A login registers a key of the type `LOGIN`, which expires with the session. */
+/** A login registers a key of the type `LOGIN`, which expires with the session. */
 export interface ApiKey {
   apiKeyId: string;
   name: string;
@@ -13,7 +13,7 @@ export interface ApiKey {
   createdAtMs: number;
   /** Compressed SEC1 point, hex without 0x. */
   publicKey: string;
-  /** Milliseconds since the Unix epoch. Null if the key never expires. */
+  /** Null: the key never expires. */
   expiresAtMs: number | null;
 }
 
@@ -27,7 +27,7 @@ export interface TurnkeyUser {
 
 export type NewUser = Omit<TurnkeyUser, 'createdAtMs'>;
 
-/** The parent organization (its `parentId` is null) or a sub-organization. */
+/** The parent organization (`parentId` is null) or a sub-organization. */
 export interface TurnkeyOrganization {
   organizationId: string;
   name: string;
@@ -51,14 +51,13 @@ export interface TurnkeySubject {
   contact: string;
 }
 
-/** A subject to create; missing ids are generated. */
+/** Missing ids are generated. */
 export interface NewTurnkeySubject {
   organizationId?: string | undefined;
   userId?: string | undefined;
   contact: string;
 }
 
-/** The parent organization, and the API keys of its one user. */
 export interface ParentOrganization {
   organizationId: string;
   /** Compressed SEC1 points, hex without 0x. */
@@ -67,7 +66,6 @@ export interface ParentOrganization {
 
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 
-/** Contacts are compared in lower case, and without spaces around them. */
 export const normalContact = (contact: string) => contact.trim().toLowerCase();
 export const channelOf = (contact: string): Channel => (contact.includes('@') ? 'email' : 'sms');
 
@@ -76,7 +74,7 @@ export class Organizations {
   readonly #subs = new Map<string, TurnkeyOrganization>();
   readonly #byContact = new Map<string, Set<Member>>();
 
-  /** @param acceptAny whether to create unknown organizations, users and contacts when they are first used */
+  /** @param acceptAny whether to create unknown organizations, users and contacts at their first use */
   constructor(
     { organizationId, apiPublicKeys }: ParentOrganization,
     private readonly acceptAny: boolean,
@@ -137,7 +135,7 @@ export class Organizations {
     return user;
   }
 
-  /** Registers a subject. If the ids are registered already, replaces the contact. */
+  /** Registers a subject, or replaces the contact of a registered one. */
   addSubject({ organizationId, userId, contact }: TurnkeySubject): void {
     const contacts = [{ channel: channelOf(contact), value: contact, verified: true }];
     const organization =
@@ -155,12 +153,11 @@ export class Organizations {
     this.#index({ organization, user });
   }
 
-  /** Finds the users who own a verified contact. Never creates a user. */
   knownOwners(contact: string): Member[] {
     return [...(this.#byContact.get(normalContact(contact)) ?? [])];
   }
 
-  /** Finds the users who own a verified contact. If no user does, and `acceptAny` is set, creates a user. */
+  /** Creates an owner if there is none and `acceptAny` is set. */
   owners(contact: string): Member[] {
     const known = this.knownOwners(contact);
     if (known.length > 0 || !this.acceptAny) return known;
@@ -168,10 +165,7 @@ export class Organizations {
     return this.knownOwners(contact);
   }
 
-  /**
-   * Finds the user of an organization who owns a verified contact. If no user does, and `acceptAny` is set,
-   * creates the user, except in the parent organization.
-   */
+  /** Creates an owner as {@link owners} does, but not in the parent organization. */
   ownerIn(organization: TurnkeyOrganization, contact: string): TurnkeyUser | null {
     const known = this.knownOwners(contact).find((member) => member.organization === organization);
     if (known) return known.user;

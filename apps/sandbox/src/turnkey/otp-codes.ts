@@ -5,23 +5,16 @@ import type { OtpTarget } from './otp-target.js';
 import { refusals } from './refusals.js';
 
 export const TRIES_PER_CODE = 3;
-/**
- * The maximum number of live codes per contact. Turnkey documents this limit per user; the sandbox counts per
- * contact.
- */
+/** Turnkey documents this limit per user; the sandbox counts per contact. */
 export const LIVE_CODES_PER_CONTACT = 3;
-/** The maximum number of requests per `userIdentifier` within `IDENTIFIER_WINDOW_MS`. */
 export const REQUESTS_PER_IDENTIFIER = 3;
 export const IDENTIFIER_WINDOW_MS = 3 * 60_000;
-/**
- * How long the sandbox remembers an expired code. It refuses a remembered code as expired, and a forgotten
- * code as unknown.
- */
+/** How long an expired code is refused as expired. Later, it is unknown. */
 const REMEMBERED_MS = 60 * 60_000;
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const DIGITS = '0123456789';
-/** Turnkey's test contacts. A six-digit code for one of them is always 000000. */
+/** Turnkey's test contacts, whose six-digit code is always 000000. */
 const TEST_CONTACTS = new Set(['user@example.com', '+19999999999']);
 
 export interface OtpRequest {
@@ -31,9 +24,9 @@ export interface OtpRequest {
   length: number;
   alphanumeric: boolean;
   lifeMs: number;
-  /** Requests with the same value share one request limit. Null means no limit. */
+  /** Requests with the same value share one request limit; null: no limit. */
   userIdentifier: string | null;
-  /** The key pair for the encryption of the code; null if the caller sends the code unencrypted. */
+  /** Decrypts the code; null if the caller sends it unencrypted. */
   target: OtpTarget | null;
 }
 
@@ -45,7 +38,6 @@ export interface OtpCode extends Omit<OtpRequest, 'length' | 'alphanumeric' | 'l
   used: boolean;
 }
 
-/** The sent codes. A code is valid for some minutes. It allows three tries, and works once. */
 export class OtpCodes {
   readonly #codes = new Map<string, OtpCode>();
   readonly #byContact = new Map<string, OtpCode[]>();
@@ -76,7 +68,7 @@ export class OtpCodes {
     return otp;
   }
 
-  /** Finds a code in any state, for the journal. */
+  /** For the journal: a code in any state. */
   peek(otpId: string): OtpCode | null {
     return this.#codes.get(otpId) ?? null;
   }
@@ -91,11 +83,7 @@ export class OtpCodes {
     return otp;
   }
 
-  /**
-   * Checks a given code. A correct code can be used once. The third wrong try locks the code.
-   *
-   * @throws TurnkeyRefusal 400 if the code is wrong, unknown, used, expired or locked
-   */
+  /** @throws TurnkeyRefusal 400 if the code is wrong, unknown, used, expired or locked */
   redeem(organizationId: string, otpId: string, code: string): OtpCode {
     const otp = this.require(organizationId, otpId);
     if (otp.code !== code) {
@@ -116,8 +104,8 @@ export class OtpCodes {
   }
 
   /**
-   * Deletes old codes. The map has the codes in the order in which they were sent, and their lifetimes differ
-   * only by minutes. So the loop stops at the first code to keep.
+   * The map keeps the order of sending, and lifetimes differ only by minutes. So stop at the first code to
+   * keep.
    */
   #forgetOld(): void {
     const horizon = this.clock.nowMs() - REMEMBERED_MS;

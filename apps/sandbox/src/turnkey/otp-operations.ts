@@ -8,7 +8,7 @@ import type { TurnkeyState } from './turnkey-state.js';
 export interface OtpOrder extends Omit<OtpRequest, 'target'> {
   /** Whether the caller must send the code back encrypted. */
   encrypted: boolean;
-  /** The appearance and sender that the caller wants for the mail. The mailbox shows them. */
+  /** The requested appearance and sender of the mail, which the mailbox shows. */
   message: object;
 }
 
@@ -18,11 +18,10 @@ export interface TokenOrder {
   lifeMs: number;
 }
 
-/** Sends and verifies codes, for both APIs of Turnkey. */
 export class OtpOperations {
   constructor(private readonly state: TurnkeyState) {}
 
-  /** Sends a code. `otpEncryptionTargetBundle` is null if the caller sends the code back unencrypted. */
+  /** `otpEncryptionTargetBundle` is null if the caller sends the code back unencrypted. */
   init(order: OtpOrder): Outcome<{ otpId: string; otpEncryptionTargetBundle: string | null }> {
     const { clock, codes, keys, mailbox } = this.state;
     const { encrypted, message, ...request } = order;
@@ -42,10 +41,7 @@ export class OtpOperations {
     return { answer: { otpId, otpEncryptionTargetBundle }, effect: { type: 'otp_sent', otpId } };
   }
 
-  /**
-   * Verifies an unencrypted code (the first version of the activity). If the caller gives a key, the token is
-   * bound to this key.
-   */
+  /** Verifies an unencrypted code (version 1 of the activity). Binds the token to the key, if given. */
   verifyPlain(
     order: TokenOrder,
     otpCode: string,
@@ -57,8 +53,8 @@ export class OtpOperations {
   }
 
   /**
-   * Verifies a code in an encrypted bundle (the second version of the activity). The bundle also contains the
-   * key to which the token is bound. A bundle that cannot be decrypted does not count as a wrong try.
+   * Verifies an encrypted code (version 2). The bundle also contains the key to which the token is bound. A
+   * bundle that cannot be decrypted does not count as a wrong try.
    */
   async verifyEncrypted(order: TokenOrder, bundle: string): Promise<Outcome<{ verificationToken: string }>> {
     const { codes } = this.state;

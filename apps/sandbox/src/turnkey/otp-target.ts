@@ -19,13 +19,12 @@ export interface OpenedCode {
   publicKey: string;
 }
 
-/** The key pair for the encryption of a code. Each OTP has a key pair of its own. */
 export class OtpTarget {
   constructor(private readonly keys: P256KeyPair = generateP256()) {}
 
   /**
-   * Makes the `otpEncryptionTargetBundle`: a JSON text with signed `data`. Its key is uncompressed (65
-   * bytes), because with a compressed key, clients make bundles that cannot be decrypted.
+   * Makes the `otpEncryptionTargetBundle`. Its key is uncompressed, because clients that get a compressed key
+   * make bundles that cannot be decrypted.
    */
   bundle(signer: P256KeyPair, organizationId: string): string {
     const data = Buffer.from(JSON.stringify({ targetPublic: this.keys.uncompressed, organizationId }));
@@ -87,7 +86,7 @@ function isPoint(hex: string): boolean {
 }
 
 /**
- * Copies the bytes, because small buffers of Node.js share one ArrayBuffer, which WebCrypto would read from
- * the start.
+ * Copies the bytes, because small Node.js buffers share one ArrayBuffer, which WebCrypto would read from its
+ * start.
  */
 const bytes = (buffer: Buffer) => new Uint8Array(buffer).buffer;

@@ -8,7 +8,7 @@ export const seconds = (max: number) =>
 export const compressedKey = z.string().regex(/^0[23][0-9a-f]{64}$/, 'a compressed P-256 key in hex');
 
 const phone = z.string().regex(/^\+[1-9]\d{6,14}$/, 'a phone number in E.164');
-/** Checks addresses as browsers do, because Zod's own pattern refuses addresses that RFC 5321 allows. */
+/** Checks as browsers do, because Zod's own pattern refuses addresses that RFC 5321 allows. */
 export const emailAddress = z.email({ pattern: z.regexes.html5Email });
 
 const customization = z.strictObject({
@@ -31,14 +31,14 @@ const initOtpFields = {
   replyToEmailAddress: emailAddress.optional(),
 };
 
-/** The parameters of INIT_OTP. The name of the application is a member of `emailCustomization`. */
+/** INIT_OTP, in which the application's name is a member of `emailCustomization`. */
 export const initOtpFirst = z
   .strictObject({
     ...initOtpFields,
     emailCustomization: customization.extend({ appName: z.string().min(1).optional() }).optional(),
   })
   .superRefine(contactOfType);
-/** The parameters of INIT_OTP_V2 and INIT_OTP_V3. */
+/** INIT_OTP_V2 and INIT_OTP_V3. */
 export const initOtp = z
   .strictObject({
     ...initOtpFields,
@@ -62,7 +62,6 @@ export const verifyOtp = z.strictObject({
 
 export type InitOtp = z.output<typeof initOtp> | z.output<typeof initOtpFirst>;
 
-/** Requires a valid e-mail address or a valid phone number as the contact, depending on `otpType`. */
 export function contactOfType(
   value: { otpType: 'OTP_TYPE_EMAIL' | 'OTP_TYPE_SMS'; contact: string },
   context: z.RefinementCtx,

@@ -44,7 +44,7 @@ export class PasskeyOperations {
   }
 }
 
-/** The owner of a stored passkey. At Turnkey, `accountId` is the id of the sub-organization. */
+/** At Turnkey, `accountId` is the id of the sub-organization. */
 const ownerOf = ({ organization, user }: Member) => ({
   accountId: organization.organizationId,
   userId: user.userId,

@@ -5,7 +5,7 @@ import { refusals } from './refusals.js';
 import { Turnkey } from './turnkey.js';
 import { QUERIES, SUBMISSIONS } from './turnkey-paths.js';
 
-/** The OTP part of Turnkey's public API. Each request is signed (stamped). Each submission is an activity. */
+/** The OTP part of Turnkey's public API. Each request is stamped (signed); each submission is an activity. */
 @Controller('public/v1')
 export class PublicApiController {
   constructor(private readonly turnkey: Turnkey) {}
@@ -17,8 +17,7 @@ export class PublicApiController {
     const visit = visitOf(request);
     const script = visit?.fault?.activity ?? null;
     const { answer, effect } = await this.turnkey.publicApi.submit({ path, ...genuine(request), script });
-    // Write the effect to the journal before the answer is sent, because a fault may delay or drop the
-    // answer.
+    // Before the answer is sent, because a fault may delay or drop the answer.
     visit?.recordEffect(effect);
     return answer;
   }

@@ -9,11 +9,11 @@ import { refusals } from './refusals.js';
 import type { Stamper } from './stamps.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** The limits of an activity's timestamp: how old, and how far ahead it may be. */
+/** How old an activity's timestamp may be, and how far ahead. */
 export const OLDEST_MS = 60 * 60_000;
 export const FURTHEST_AHEAD_MS = 5 * 60_000;
 
-/** The body of a 200 answer, and the effect of the request. A repeated request has no effect. */
+/** The body of a 200 answer, and the request's effect; null for a repeated request. */
 export interface Submitted {
   answer: { activity: object };
   effect: object | null;
@@ -25,7 +25,7 @@ export interface Submission {
   rawBody: Buffer;
   stamper: Stamper;
   organization: TurnkeyOrganization;
-  /** How a fault changes the activity; null without a fault. */
+  /** Null without a fault. */
   script: ActivityScript | null;
 }
 
@@ -38,9 +38,9 @@ const envelope = z.strictObject({
 });
 
 /**
- * Requests with the same bytes are the same activity: while their timestamp is valid, a repeat gets the
- * stored answer and has no second effect. A refusal with an effect is stored too, so that a wrong code costs
- * only one try. Any other refused request runs again.
+ * Requests with the same bytes are one activity: a repeat gets the stored answer and has no second effect. A
+ * refusal with an effect is stored too, so that a wrong code costs only one try. Other refused requests run
+ * again.
  */
 export class PublicApi {
   readonly activities: Activities;
@@ -53,11 +53,7 @@ export class PublicApi {
     this.activities = new Activities(state.clock);
   }
 
-  /**
-   * Runs an activity, or returns the stored answer of a repeated request.
-   *
-   * @throws TurnkeyRefusal
-   */
+  /** @throws TurnkeyRefusal */
   async submit(submission: Submission): Promise<Submitted> {
     const request = checked(envelope, jsonObject(submission.rawBody));
     const kind = this.kinds.find(
@@ -87,7 +83,7 @@ export class PublicApi {
   }
 
   /**
-   * Returns an activity, and counts the poll if the activity is pending.
+   * Counts the poll if the activity is pending.
    *
    * @throws TurnkeyRefusal 404 if the organization has no such activity
    */
@@ -103,7 +99,7 @@ export class PublicApi {
     this.#answers.clear();
   }
 
-  /** Drops the oldest stored answers. An activity is kept at least as long as its answer. */
+  /** An activity is kept at least as long as its answer. */
   #forgetOldest(): void {
     for (const oldest of this.#answers.keys()) {
       if (this.#answers.size <= REMEMBERED) return;
@@ -140,10 +136,7 @@ export class PublicApi {
 }
 
 /**
- * Refuses a stamp that does not allow the activity:
- * - a stamp by the parent, if only a user may submit the activity;
- * - a stamp by a sub-organization, if only the parent may submit the activity;
- * - a stamp by a verification token, if the activity is not a login.
+ * Checks that the stamper may submit the activity. A stamp by a verification token allows only a login.
  *
  * @throws TurnkeyRefusal 403
  */

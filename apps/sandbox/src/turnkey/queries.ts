@@ -33,7 +33,7 @@ const listVerifiedSubOrganizations = z.strictObject({
 });
 const whoami = z.strictObject({ organizationId: z.string() });
 
-/** The queries of the public API. The parent's key may read all sub-organizations. */
+/** The parent's key may read all sub-organizations. */
 export class Queries {
   readonly #byPath: Readonly<Record<string, (query: Query) => object>> = {
     get_activity: (query) => this.#getActivity(query),

@@ -1,8 +1,8 @@
 import { RATE_LIMITED, TurnkeyRefusal } from './turnkey-refusal.js';
 
 /**
- * Turnkey's refusals. Turnkey documents the texts and codes of the first block, except two texts about OTPs,
- * which users of Turnkey have reported.
+ * Turnkey documents the texts and codes of the first block, except two texts about OTPs, which users of
+ * Turnkey have reported.
  */
 export const refusals = {
   badRequest: (detail: string) => new TurnkeyRefusal(400, `bad request body: ${detail}`, 'REQUEST_INVALID'),
@@ -55,8 +55,7 @@ export const refusals = {
     ),
   internal: () => new TurnkeyRefusal(500, 'internal server error', 'INTERNAL'),
 
-  // The texts and codes from here on are assumptions of this sandbox. The real API may answer with other
-  // texts.
+  // The texts and codes from here on are assumptions of this sandbox. The real API may differ.
   noRoute: () => new TurnkeyRefusal(404, 'Not Found'),
   wrongMethod: () => new TurnkeyRefusal(405, 'Method Not Allowed'),
   activityNotFound: () => new TurnkeyRefusal(404, 'no activity found'),

@@ -19,10 +19,7 @@ export interface SignUp {
   verificationToken?: string | undefined;
   clientSignature?: ClientSignature | undefined;
   wallet?: Wallet | undefined;
-  /**
-   * Whether to accept only tokens that were issued for an encrypted code. If so, the message of the client
-   * signature must have the member `signupV2`.
-   */
+  /** Whether to accept only tokens for an encrypted code, and only client signatures over `signupV2`. */
   encryptedOnly: boolean;
 }
 
@@ -32,10 +29,7 @@ export interface SignedUp {
   wallet?: { walletId: string; addresses: string[] };
 }
 
-/**
- * Creates a sub-organization with its root users and their passkeys. If one part is refused, it creates
- * nothing.
- */
+/** Creates a sub-organization with its root users and their passkeys, or nothing if one part is refused. */
 export class SignUpOperations {
   constructor(
     private readonly state: TurnkeyState,
@@ -72,7 +66,7 @@ export class SignUpOperations {
     return { answer, effect: { type: 'sub_organization_created', organizationId, userId: userIds[0] } };
   }
 
-  /** Checks that the token and the client signature belong to the first root user, and returns the token. */
+  /** The token and the client signature must belong to the first root user. */
   #tokenOf(order: SignUp): VerificationToken | null {
     if (order.verificationToken === undefined) return null;
     const token = this.state.tokens.require(order.verificationToken, 'signup');
@@ -116,7 +110,7 @@ function toUser(input: RootUser, token: VerificationToken | null, nowMs: number)
 const isOf = (token: VerificationToken, contact: string) =>
   normalContact(token.contact) === normalContact(contact);
 
-/** Makes random addresses without keys, for callers that only show or store addresses. */
+/** Random addresses without keys, for callers that only show or store addresses. */
 function makeWallet({ accounts }: Wallet): { walletId: string; addresses: string[] } {
   return { walletId: randomUUID(), addresses: accounts.map(() => `0x${randomBytes(20).toString('hex')}`) };
 }

@@ -16,7 +16,7 @@ const rootUser = z.strictObject({
   oauthProviders: z.array(oauthProvider),
 });
 
-/** CREATE_SUB_ORGANIZATION_V7 and V8; they differ in OAuth providers and in the tokens that they accept. */
+/** CREATE_SUB_ORGANIZATION_V7 and V8, which differ in OAuth providers and in accepted tokens. */
 export const createSubOrganization = z.strictObject({
   subOrganizationName: z.string().min(1),
   rootUsers: z.array(rootUser).min(1),
@@ -30,7 +30,7 @@ export const createSubOrganization = z.strictObject({
   clientSignature: clientSignature.optional(),
 });
 
-/** The body of the Auth Proxy's signup, for both versions. */
+/** Both versions of the Auth Proxy's signup. */
 export const signUp = z.strictObject({
   userEmail: emailAddress.optional(),
   userPhoneNumber: z.string().optional(),

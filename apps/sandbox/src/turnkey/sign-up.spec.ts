@@ -10,7 +10,7 @@ beforeAll(async () => {
 beforeEach(() => t.sandbox.control.reset());
 afterAll(() => t.sandbox.close());
 
-/** Verifies a contact without a sub-organization. A test can override parameters of the returned `create`. */
+/** Verifies a contact that has no sub-organization. */
 async function ready() {
   const contact = t.newContact();
   const { session, token, tokenId } = await t.verified(contact);

@@ -10,11 +10,11 @@ import type { TurnkeyState } from './turnkey-state.js';
 import type { VerificationToken } from './verification-tokens.js';
 
 export interface Stamper extends Member {
-  /** The verification token of `X-Stamp-Attested`, which allows only a login; null for other stamps. */
+  /** The token of `X-Stamp-Attested`, which allows only a login; null for other stamps. */
   token: VerificationToken | null;
 }
 
-/** The result of checking a stamp. `refusal` is null if the stamp is valid. */
+/** `refusal` is null if the stamp is valid. */
 export interface StampVerdict {
   pubkey: string | null;
   signatureOk: boolean;
@@ -22,17 +22,13 @@ export interface StampVerdict {
   refusal: TurnkeyRefusal | null;
 }
 
-/**
- * A request to check: the headers (names in lower case), the body's bytes, and the organization that the body
- * names.
- */
+/** Header names are in lower case. `organization` is the organization that the body names. */
 export interface StampedRequest {
   headers: Record<string, string | string[] | undefined>;
   rawBody: Buffer;
   organization: TurnkeyOrganization;
   /**
-   * Whether to search for the key in the sub-organizations too, because a login or `whoami` may name only the
-   * parent organization.
+   * Whether to search the sub-organizations for the key too. A login or `whoami` may name only the parent.
    */
   lookUpBelow: boolean;
 }
@@ -48,12 +44,10 @@ interface Found {
 }
 
 /**
- * Checks a stamp of one of three kinds:
- * - of an API key: `X-Stamp`, base64url of JSON without padding;
- * - of a passkey: `X-Stamp-WebAuthn`, plain JSON;
- * - of a verification token: `X-Stamp-Attested`, base64url of JSON as in the official code.
- *
- * A stamp covers only the body's bytes. Signatures are in DER, with a high or a low S.
+ * Checks a stamp, which covers only the body's bytes. Signatures are in DER, with a high or a low S.
+ * - An API key stamps in `X-Stamp`: base64url of JSON, without padding.
+ * - A passkey stamps in `X-Stamp-WebAuthn`: plain JSON.
+ * - A verification token stamps in `X-Stamp-Attested`: base64url of JSON.
  */
 export function checkStamp(request: StampedRequest, state: TurnkeyState): StampVerdict {
   let found: Found;

@@ -2,7 +2,7 @@ import { channelOf, normalContact } from './organizations.js';
 import type { TurnkeyOrganization, TurnkeyUser } from './organizations.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** The filters for finding sub-organizations. OIDC tokens are not emulated, so OIDC_TOKEN finds nothing. */
+/** OIDC tokens are not emulated, so OIDC_TOKEN finds nothing. */
 export const SUB_ORGANIZATION_FILTERS = [
   'CREDENTIAL_ID',
   'NAME',
@@ -13,7 +13,7 @@ export const SUB_ORGANIZATION_FILTERS = [
   'PUBLIC_KEY',
 ] as const;
 
-/** Finds the sub-organizations that match a filter. Unverified contacts match too. */
+/** Unverified contacts match too. */
 export function findSubOrganizations(
   { organizations, passkeys }: TurnkeyState,
   filterType: (typeof SUB_ORGANIZATION_FILTERS)[number],

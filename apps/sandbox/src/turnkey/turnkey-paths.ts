@@ -1,4 +1,4 @@
-/** The submissions and queries of the public API, by the last segment of their path. */
+/** The last segments of the public API's paths. */
 export const SUBMISSIONS = [
   'init_otp',
   'verify_otp',
@@ -18,7 +18,7 @@ export const QUERIES = [
   'whoami',
 ] as const;
 
-/** The routes of the Auth Proxy, all of them `POST /v1/…`. */
+/** All are `POST /v1/…`. */
 export const PROXY_ROUTES = [
   'otp_init',
   'otp_init_v2',

@@ -9,7 +9,7 @@ import type { Stamper } from './stamps.js';
 import { scriptedTurnkeyError, TurnkeyRefusal } from './turnkey-refusal.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** The result of checking a request to the public API. `refusal` is null if the request is valid. */
+/** `refusal` is null if the request is valid. */
 export interface StampedArrival {
   organization: TurnkeyOrganization | null;
   stamper: Stamper | null;
@@ -62,8 +62,7 @@ export class TurnkeyReader implements UpstreamReader {
   }
 
   /**
-   * Collects the ids in the body, the ids that belong to the body's code or token, and the user whose key
-   * stamped the request. The result never contains the code or token itself.
+   * The ids in the body, the ids of its code or token, and the stamping user. Never the code or token itself.
    */
   #idsOf(body: Json, stamper: Stamper | null): Arrival['ids'] {
     const parameters = body?.['parameters'] ?? body;

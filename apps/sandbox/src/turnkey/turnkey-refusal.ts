@@ -1,15 +1,13 @@
 import { Refusal } from '../refusal.js';
 
-/** Turnkey's error body: a gRPC status. Turnkey plans to remove the member `code`. */
+/** A gRPC status. Turnkey plans to remove the member `code`. */
 export interface TurnkeyError {
   code: number;
   message: string;
   details: { '@type': string; turnkeyErrorCode: string }[];
 }
 
-/**
- * gRPC codes by HTTP status, from Turnkey's documentation (for 405: from gRPC gateways). 2 means "unknown".
- */
+/** By HTTP status, from Turnkey's documentation (405: from gRPC gateways). */
 const GRPC_CODES: Readonly<Record<number, number>> = {
   400: 3,
   401: 16,
@@ -25,17 +23,13 @@ export const RATE_LIMITED =
   'this organization cannot execute activities because it has been rate limited. ' +
   'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
 
-/** By HTTP status: the text and code of the answer if a fault specifies no body. */
+/** By HTTP status: the text and code if a fault specifies no body. */
 const SCRIPTED: Readonly<Record<number, [string, string]>> = {
   429: [RATE_LIMITED, 'RATE_LIMIT_EXCEEDED'],
   500: ['internal server error', 'INTERNAL'],
 };
 
-/**
- * @param status the HTTP status, which decides the gRPC code
- * @param errorCode a documented `turnkeyErrorCode`. If null, `details` is empty, which Turnkey's
- * documentation allows.
- */
+/** @param errorCode a documented `turnkeyErrorCode`; null makes `details` empty, as Turnkey allows */
 export function turnkeyError(status: number, message: string, errorCode: string | null): TurnkeyError {
   const detail = (turnkeyErrorCode: string) => ({
     '@type': 'type.googleapis.com/errors.v1.TurnkeyErrorDetail',

@@ -15,29 +15,28 @@ import { Queries } from './queries.js';
 import { SignUpOperations } from './sign-up-operations.js';
 import { TurnkeyState } from './turnkey-state.js';
 
-/** Options of the emulated Turnkey. Missing ids and keys are generated. All hex values are without 0x. */
+/** Missing ids and keys are generated. All hex values are without 0x. */
 export interface TurnkeyOptions {
   /** The parent organization, a UUID. */
   organizationId?: string | undefined;
   /** The parent's API keys, compressed P-256 points; default a new key pair. */
   apiPublicKeys?: readonly string[] | undefined;
-  /** The private keys that replace the keys of Turnkey's enclaves: scalars of 64 hex digits each. */
+  /** Replace the keys of Turnkey's enclaves: scalars of 64 hex digits each. */
   signerPrivateKey?: string | undefined;
   notarizerPrivateKey?: string | undefined;
   authProxyConfigId?: string | undefined;
   /**
-   * Origins that the Auth Proxy accepts. With a list, a request without `Origin` is refused. By default, any
-   * request is accepted.
+   * Origins that the Auth Proxy accepts. With a list, it refuses a request without `Origin`. Default: any.
    */
   allowedOrigins?: readonly string[] | undefined;
-  /** Whether the Auth Proxy requires an `X-Captcha-Token`, on the routes on which Turnkey can require it. */
+  /** Whether the Auth Proxy requires `X-Captcha-Token` where Turnkey can require it. */
   captcha?: boolean | undefined;
   /** Whether a lookup of an account by contact requires a verification token. */
   accountNeedsToken?: boolean | undefined;
-  /** The form of the Auth Proxy's codes; default 9 characters, with letters. */
+  /** The Auth Proxy's codes; default 9 characters, with letters. */
   otpLength?: number | undefined;
   otpAlphanumeric?: boolean | undefined;
-  /** The lifetimes of the Auth Proxy's codes, tokens and sessions; default 5 minutes, 1 hour, 15 minutes. */
+  /** The Auth Proxy's codes, tokens and sessions; default 5 minutes, 1 hour, 15 minutes. */
   otpLifeMs?: number | undefined;
   tokenLifeMs?: number | undefined;
   sessionLifeMs?: number | undefined;
@@ -46,7 +45,7 @@ export interface TurnkeyOptions {
 /** The configuration for a client of the emulated Turnkey. */
 export interface TurnkeyFacts {
   organizationId: string;
-  /** The first API key of the parent organization: a compressed public key, in hex. */
+  /** The parent's first API key, in compressed hex. */
   apiPublicKey: string;
   /** The official clients' `dangerouslyOverrideSignerPublicKey`, uncompressed hex. */
   signerPublicKey: string;
@@ -65,7 +64,7 @@ export interface TurnkeySurroundings {
 /** The emulated Turnkey: two APIs with one state. */
 export class Turnkey {
   readonly facts: TurnkeyFacts;
-  /** The parent's new private key if no API key was given, otherwise null. */
+  /** The parent's new private key; null if API keys were given. */
   readonly apiPrivateKeyHex: string | null;
   readonly state: TurnkeyState;
   readonly publicApi: PublicApi;
@@ -114,7 +113,6 @@ export class Turnkey {
     this.authProxy = new AuthProxy(config, this.state, otp, login, signUp);
   }
 
-  /** Registers a sub-organization with a user and a verified contact; generates missing ids. */
   addSubject({ organizationId, userId, contact }: NewTurnkeySubject): TurnkeySubject {
     const subject = {
       organizationId: (organizationId ?? randomUUID()).toLowerCase(),

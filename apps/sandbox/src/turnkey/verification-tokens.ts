@@ -6,32 +6,23 @@ import { refusals } from './refusals.js';
 
 /** A token that proves that its holder gave a correct code. */
 export interface VerificationToken {
-  /** The claim `id`. A client signature refers to this id. */
+  /** The claim `id`, to which a client signature refers. */
   tokenId: string;
-  /**
-   * The organization that asked for the code: the parent, or the only sub-organization in which the token is
-   * valid.
-   */
+  /** The organization that asked for the code. A sub-organization's token is valid only there. */
   organizationId: string;
   contact: string;
-  /**
-   * The key to which the token is bound, compressed SEC1 hex. Null if the caller gave no key, which only the
-   * first version of the activity allows.
-   */
+  /** The key to which the token is bound, compressed SEC1 hex. Null only in the activity's first version. */
   publicKey: string | null;
   expiresAtMs: number;
-  /** Whether the caller sent the code encrypted. The newer activities accept only such a token. */
+  /** Whether the code was sent encrypted, as the newer activities require. */
   encrypted: boolean;
   usedFor: Set<'login' | 'signup'>;
 }
 
-/**
- * How long at least the sandbox remembers an expired token. It refuses a remembered token as expired, and a
- * forgotten token as invalid.
- */
+/** How long at least an expired token is refused as expired. Later, it is invalid. */
 const REMEMBERED_MS = 60 * 60_000;
 
-/** The issued verification tokens: ES256 JWTs, each valid for one login and one signup. */
+/** ES256 JWTs, each valid for one login and one signup. */
 export class VerificationTokens {
   readonly #tokens = new Map<string, VerificationToken>();
 
@@ -57,7 +48,7 @@ export class VerificationTokens {
     return mintJwt(claims, this.signer);
   }
 
-  /** Finds a token for the journal, even if the token is no longer valid. */
+  /** For the journal: finds a token even if it is no longer valid. */
   peek(jwt: string): VerificationToken | null {
     const id = readJwt(jwt, this.signer)?.['id'];
     return (typeof id === 'string' && this.#tokens.get(id)) || null;

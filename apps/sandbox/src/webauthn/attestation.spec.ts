@@ -106,7 +106,7 @@ describe('a passkey registration is refused', () => {
   it('if a CBOR map has a duplicate key', () => {
     const { challenge, attestation } = makePasskey();
     const bytes = Buffer.from(attestation.attestationObject, 'base64url');
-    // 0xa3 begins a map of three entries. This line adds a fourth entry at the front (0xa4), again for "fmt".
+    // 0xa3 begins a map of three entries, 0xa4 one of four: the added entry repeats "fmt".
     const twice = Buffer.concat([Buffer.from([0xa4]), encode('fmt'), encode('none'), bytes.subarray(1)]);
     const attestationObject = twice.toString('base64url');
     expect(() => verifyAttestation({ challenge, ...attestation, attestationObject }, {})).toThrow(/not CBOR/);

@@ -5,7 +5,7 @@ import { parseAuthenticatorData } from './authenticator-data.js';
 import { importCoseKey } from './cose-key.js';
 import type { CoseAlgorithm } from './cose-key.js';
 
-/** A new passkey's attestation as the caller sends it. All values are base64url without padding. */
+/** A new passkey's attestation, in base64url without padding. */
 export interface AttestationInput {
   challenge: string;
   credentialId: string;
@@ -34,9 +34,9 @@ export interface VerifiedCredential {
 
 /**
  * Verifies a registration (WebAuthn Level 3, 7.1). The challenge must equal the challenge in the client data,
- * as Byzantine's and Turnkey's create-authenticators require.
+ * as Byzantine and Turnkey require.
  *
- * @throws Error whose message says which check failed
+ * @throws Error that says which check failed
  */
 export function verifyAttestation(input: AttestationInput, relyingParty: RelyingParty): VerifiedCredential {
   const clientDataJson = fromBase64url(input.clientDataJson, 'clientDataJson');
@@ -116,8 +116,8 @@ function parseAttestationObject(bytes: Buffer): AttestationObject {
 }
 
 /**
- * WebAuthn Level 3, 8.2: the signature is by the certificate's key or, without a certificate, by the
- * credential's own key.
+ * WebAuthn Level 3, 8.2: the signature is by the certificate's key or, without a certificate, the
+ * credential's own.
  */
 function checkPackedStatement(
   statement: Map<unknown, unknown>,
@@ -135,9 +135,7 @@ function checkPackedStatement(
   if (!verify('sha256', signed, key, signature)) throw new Error('attestation signature is wrong');
 }
 
-/**
- * Reads the key of the leaf certificate. The chain is not verified, because the sandbox has no trusted roots.
- */
+/** The chain is not verified, because the sandbox has no trusted roots. */
 function leafKey(chain: unknown): KeyObject {
   try {
     return new X509Certificate((chain as Uint8Array[])[0] as Uint8Array).publicKey;

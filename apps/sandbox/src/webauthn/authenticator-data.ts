@@ -27,11 +27,7 @@ const ATTESTED_FIXED_BYTES = 18;
 /** WebAuthn Level 3, 7.1: a longer credential id is refused. */
 const MAX_CREDENTIAL_ID_BYTES = 1023;
 
-/**
- * Parses authenticator data. Bytes after the end are an error.
- *
- * @throws Error saying what is wrong with the bytes
- */
+/** @throws Error that says what is wrong with the bytes, also for bytes after the end */
 export function parseAuthenticatorData(bytes: Buffer): AuthenticatorData {
   if (bytes.length < FIXED_BYTES) throw new Error('authenticator data is too short');
   const flags = bytes.readUInt8(32);

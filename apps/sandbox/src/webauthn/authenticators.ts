@@ -2,13 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { Refusal } from '../refusal.js';
 import type { VerifiedCredential } from './attestation.js';
 
-/**
- * The maximum number of authenticators per user. This is Turnkey's limit, and the sandbox assumes the same
- * limit for Byzantine.
- */
+/** Turnkey's limit. The sandbox assumes the same limit for Byzantine. */
 export const AUTHENTICATORS_PER_USER = 10;
 
-/** A stored passkey. Its public key is SPKI, DER, base64url. */
+/** The public key is SPKI, DER, base64url. */
 export interface StoredAuthenticator extends Omit<VerifiedCredential, 'publicKey'> {
   authenticatorId: string;
   accountId: string;
@@ -26,13 +23,13 @@ export interface NewAuthenticator {
   credential: VerifiedCredential;
 }
 
-/** The refusals, in the form of the upstream, for passkeys that cannot be stored. */
+/** How the upstream refuses passkeys that cannot be stored. */
 export interface AuthenticatorRefusals {
   credentialRegistered(): Refusal;
   tooManyAuthenticators(): Refusal;
 }
 
-/** The registered passkeys of one upstream. A credential id is unique across all its users. */
+/** A credential id is unique across all users of an upstream. */
 export class Authenticators {
   readonly #byUser = new Map<string, StoredAuthenticator[]>();
   readonly #byCredentialId = new Map<string, StoredAuthenticator>();
@@ -42,7 +39,6 @@ export class Authenticators {
   /**
    * Stores all passkeys or none.
    *
-   * @param nowMs the instant of creation, in milliseconds since the Unix epoch
    * @throws Refusal for a credential that is registered or given twice, and for too many passkeys
    */
   register(
@@ -77,12 +73,12 @@ export class Authenticators {
     return stored;
   }
 
-  /** Lists a user's passkeys in order of registration; without `userId`, the passkeys of all users. */
+  /** In order of registration; without `userId`, the passkeys of all users. */
   list(userId?: string): StoredAuthenticator[] {
     return userId === undefined ? [...this.#byUser.values()].flat() : (this.#byUser.get(userId) ?? []);
   }
 
-  /** Finds the passkey with this credential id (base64url without padding), of any user. */
+  /** `credentialId` is base64url without padding. */
   find(credentialId: string): StoredAuthenticator | undefined {
     return this.#byCredentialId.get(credentialId);
   }

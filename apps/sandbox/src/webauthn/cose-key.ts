@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 
-/** The COSE ids of ES256 and RS256. The providers accept no other algorithm for passkeys. */
+/** COSE's ES256 and RS256, the only passkey algorithms that the providers accept. */
 export type CoseAlgorithm = -7 | -257;
 
 const KTY = 1;
@@ -11,11 +11,7 @@ const EC2 = { kty: 2, crv: -1, x: -2, y: -3, p256: 1 };
 const RSA = { kty: 3, n: -1, e: -2 };
 const MIN_RSA_BITS = 2048;
 
-/**
- * Turns a COSE_Key into a key of node:crypto: ES256 on P-256, or RS256.
- *
- * @throws Error for another algorithm, a point off the curve, or a key that is malformed or too short
- */
+/** @throws Error for another algorithm, a point off the curve, or a key that is malformed or too short */
 export function importCoseKey(cose: Map<unknown, unknown>): {
   algorithm: CoseAlgorithm;
   publicKey: KeyObject;

@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * Creates all tables. After the first release, each change gets its own migration. The previous version of
- * the service must still work after it. So an old column is removed one release later.
+ * Creates all tables. After the first release, each change gets its own migration, and the previous version
+ * of the service must still work with it.
  */
 export class Baseline1770000000000 implements MigrationInterface {
   readonly name = 'Baseline1770000000000';
@@ -23,8 +23,8 @@ const ENDED = `state IN ('completed', 'failed', 'expired', 'cancelled')`;
 const LIVE = `state NOT IN ('completed', 'failed', 'expired', 'cancelled')`;
 
 const UP = [
-  // The columns are ordered by how often they change. PostgreSQL reads the columns of a row in order, and
-  // logs an update from the first changed column to the last. So columns that never change come first.
+  // Columns that never change come first, because PostgreSQL logs an update from the first changed column to
+  // the last.
   `CREATE TABLE onboardings (
     id uuid PRIMARY KEY,
     caller text NOT NULL DEFAULT 'default',
@@ -98,8 +98,8 @@ const UP = [
   )
   -- a row is written about six times in its life
   WITH (fillfactor = 70)`,
-  // This check is a function, because PostgreSQL parses the text of a check again for each statement, and
-  // only erased rows need the check.
+  // A function, because PostgreSQL parses the text of a check again for each statement, and only erased rows
+  // need this check.
   `CREATE FUNCTION gangway_is_blank(o onboardings) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
   BEGIN RETURN
     num_nonnulls(o.sealed_data_key, o.sealed_contact, o.sealed_otp_code, o.sealed_grant,
@@ -116,26 +116,25 @@ const UP = [
   `CREATE INDEX onboardings_kept ON onboardings (updated_at) WHERE ${ENDED} AND erased_at IS NULL`,
   `CREATE INDEX onboardings_parked ON onboardings ((integration COLLATE "C"), id)
     WHERE parked_reason IS NOT NULL`,
-  // Few rows wait for a retry, so few updates write to this index. `num_nonnulls` keeps PostgreSQL from
-  // using the index for claims, because a claim must find its row by the id.
+  // Few rows wait for a retry, so few updates write to this index. `num_nonnulls` keeps PostgreSQL from using
+  // it for claims, which must find their row by the id.
   `CREATE INDEX onboardings_waiting ON onboardings (((step || '/' || integration) COLLATE "C"), id)
     WHERE next_attempt_at IS NOT NULL AND num_nonnulls(lease_until, parked_reason) = 0`,
   `CREATE INDEX onboardings_ended_unresolved ON onboardings ((integration COLLATE "C"), id)
     WHERE ${ENDED} AND unresolved <> '[]' AND erased_at IS NULL`,
   `CREATE INDEX onboardings_data_key ON onboardings (data_key_id, id) WHERE data_key_id IS NOT NULL`,
-  // Lists read this index and the next one backwards, because newer onboardings have greater ids. In byte
-  // order, keys with the same prefix are adjacent.
+  // Lists read this index and the next one backwards, newest onboardings first. In byte order, keys with the
+  // same prefix are adjacent.
   `CREATE INDEX onboardings_by_state ON onboardings (((state || '/' || integration) COLLATE "C"), id)`,
-  // A line break ends the caller's name in the key, because the name may contain any printable character, and
-  // may be the prefix of another name.
+  // A line break ends the caller's name, because the name may contain any printable character, and may be the
+  // prefix of another name.
   `CREATE INDEX onboardings_by_caller ON onboardings
     (((caller || E'\\n' || state || '/' || integration) COLLATE "C"), id)`,
   `CREATE INDEX onboardings_by_contact ON onboardings (subject_key, id)
     WHERE starts_with(subject_key, 'blind:')`,
   `CREATE INDEX onboardings_external_ref ON onboardings (external_ref, id) WHERE external_ref IS NOT NULL`,
-  // Finds onboardings by the user's organization, which the providers call `accountId` or `organizationId`.
-  // A hash keeps the index small, because each change of state writes a new entry. Lists also compare the
-  // value itself.
+  // Finds onboardings by the user's organization (`accountId` or `organizationId`). A hash keeps the index
+  // small, because each change of state writes an entry. Lists also compare the value itself.
   `CREATE INDEX onboardings_organization ON onboardings
     ((hashtextextended(coalesce(subject ->> 'accountId', subject ->> 'organizationId'), 0)), id)`,
   `CREATE INDEX onboardings_user ON onboardings ((hashtextextended(subject ->> 'userId', 0)), id)`,
@@ -179,8 +178,7 @@ const UP = [
     -- credentials of an integration.
     PRIMARY KEY (subject_key, integration, credential_id)
   )`,
-  // This index is not unique: two subjects may register the same id at the same time, and the settles must
-  // not fail.
+  // Not unique: two subjects may register the same id at the same time, and the settles must not fail.
   `CREATE INDEX credentials_by_id ON credentials (credential_id, integration)`,
 
   `CREATE TABLE idempotency_keys (
@@ -203,7 +201,7 @@ const UP = [
   WITH (fillfactor = 70)`,
   `CREATE INDEX idempotency_keys_created ON idempotency_keys (created_at)`,
   `CREATE INDEX idempotency_keys_onboarding ON idempotency_keys (onboarding_id)`,
-  // Raises an error. If a part of a statement calls this function, the whole statement writes nothing.
+  // If a part of a statement calls this function, the whole statement writes nothing.
   `CREATE FUNCTION gangway_refuse(statement text) RETURNS boolean LANGUAGE plpgsql AS $$
   BEGIN RAISE EXCEPTION 'refused: %', statement USING ERRCODE = 'GW001'; END $$`,
 
@@ -266,7 +264,7 @@ const UP = [
     expires_at timestamptz NOT NULL
   )`,
 
-  // The health of the integrations, as each process sees it. After a process ends, its rows expire.
+  // The health of the integrations, as each process sees it. The rows of a process that ended expire.
   `CREATE TABLE integration_views (
     process text NOT NULL,
     integration text NOT NULL,
@@ -276,8 +274,7 @@ const UP = [
     facts jsonb NOT NULL,
     PRIMARY KEY (process, integration)
   ) WITH (fillfactor = 50)`,
-  // Consecutive failed calls, of all processes together. The row of an integration stays until a call
-  // succeeds.
+  // Consecutive failed calls of all processes. A row stays until a call succeeds.
   `CREATE TABLE integration_troubles (
     integration text NOT NULL,
     what text NOT NULL,
@@ -299,7 +296,6 @@ const UP = [
     took_ms double precision,
     counts jsonb
   ) WITH (fillfactor = 50)`,
-  // Trials of integrations whose probe has no clear result. A trial releases a few parked onboardings.
   `CREATE TABLE integration_trials (
     integration text PRIMARY KEY,
     tries integer NOT NULL,
@@ -308,8 +304,7 @@ const UP = [
     released uuid[] NOT NULL
   )`,
 
-  // The operations that operators started. A statement that changes items also changes the counts of their
-  // operation.
+  // A statement that changes items also changes the counts of their operation.
   `CREATE TABLE operations (
     id uuid PRIMARY KEY,
     action text NOT NULL,
@@ -352,7 +347,7 @@ const UP = [
   `CREATE INDEX operation_items_onboarding ON operation_items USING hash (onboarding_id)`,
   `CREATE INDEX operation_items_waiting ON operation_items (operation_id, onboarding_id)
     WHERE outcome = 'waiting'`,
-  // The paused integrations. No call goes to an integration that has a row here. Each claim reads this table.
+  // No call goes to an integration that has a row here. Each claim reads this table.
   `CREATE TABLE integration_pauses (
     integration text PRIMARY KEY,
     since timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -381,7 +376,7 @@ const UP = [
     -- all onboardings of the day have ended
     is_final boolean NOT NULL
   )`,
-  // Log levels that operators have changed for a time. "default" is the level of all other modules.
+  // "default" is the level of all modules without a row.
   `CREATE TABLE log_levels (
     module text PRIMARY KEY,
     level text NOT NULL,
@@ -389,7 +384,7 @@ const UP = [
     since timestamptz NOT NULL DEFAULT clock_timestamp(),
     until timestamptz NOT NULL
   )`,
-  // The texts of refusals that the service does not recognize, without personal data (docs/decisions/0037).
+  // Refusals that the service does not recognize, without personal data (docs/decisions/0037).
   `CREATE TABLE unknown_refusals (
     id uuid PRIMARY KEY,
     integration text NOT NULL,

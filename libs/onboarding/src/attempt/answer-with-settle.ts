@@ -6,21 +6,21 @@ import type { IdempotencyKeys } from '../store/idempotency-keys.js';
 import type { KeyToTake } from '../store/onboarding.store.js';
 import type { KeptAnswer } from '../store/packed-answer.js';
 
-/** Makes the answer to a command with an idempotency key, after the end of the command's step. */
+/** Makes the answer to a command with an idempotency key. */
 export interface AnswerMaker {
   /**
    * @param row the onboarding after the end of the step.
    * @returns null if the command is answered with an error.
    */
   from(row: Row): KeptAnswer | null;
-  /** The answer that was stored together with the end of the step. The command is answered with it. */
+  /** The answer that was stored together with the end of the step. */
   stored?: KeptAnswer;
 }
 
 /**
- * Lets the write that ends a step also store the answer to the command that waits for the step. This saves a
- * commit and a round trip. If this write stores no answer, a later statement stores the answer before it is
- * sent. If both try to store one, the first answer stays, and is sent.
+ * Lets the write that ends a step also store the answer to the command that waits for the step, which saves a
+ * commit and a round trip. If it stores none, a later statement stores the answer before it is sent. The
+ * first stored answer is sent.
  */
 export class AnswerWithSettle implements Answering {
   static readonly #logger = new Log('AnswerWithSettle');
@@ -35,12 +35,12 @@ export class AnswerWithSettle implements Answering {
     private readonly show: (row: Row) => Row,
   ) {}
 
-  /** The row in the stored answer; null if the write stored no answer. */
+  /** The row in the stored answer; null if none was stored. */
   get row(): Row | null {
     return this.maker.stored ? this.#made!.row : null;
   }
 
-  /** Offers the answer only once: if the write is tried again, the row may have changed. */
+  /** Offers the answer only once: at the next try, the row may have changed. */
   begin(row: Row): AnswerToStore | null {
     if (!this.#isOpen || stepOfState(row.state)) return null;
     this.#isOpen = false;

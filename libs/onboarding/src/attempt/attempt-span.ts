@@ -12,6 +12,6 @@ export const spanAttributesOf = ({ id, integration, step, attempt }: Row) => ({
 export function noteEnd(span: Span, end: AttemptEnd): void {
   const type = end.type === 'failed' ? end.error.failure : end.type;
   span.set({ 'gangway.attempt.class': type === 'succeeded' ? 'ok' : type });
-  // A wrong code is no fault of the service or of the provider.
+  // A wrong code is no fault of the service or the provider.
   if (type !== 'succeeded') span.fail(type, type !== 'rejected');
 }

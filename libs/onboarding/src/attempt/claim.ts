@@ -21,29 +21,29 @@ import { Steps, type SubjectRef } from './step.js';
  */
 export interface Claimed {
   row: Row;
-  /** When this write began, on the monotonic clock. */
+  /** On the monotonic clock. */
   claimedAtMs: number;
 }
 
 /** The conditions that a caller can set for any command. */
 export interface Terms {
   caller: Caller;
-  /** How long the caller waits for the end of the step, in milliseconds. */
+  /** How long the caller waits for the end of the step. */
   waitMs: number;
-  /** The versions in `If-Match`. The row must have one of them. */
+  /** The versions in `If-Match`, of which the row must have one. */
   versions?: readonly number[] | undefined;
-  /** The idempotency key of the command. If the key was used before, the command is not carried out. */
+  /** If the key was used before, the command is not carried out. */
   key?: KeyToTake | undefined;
-  /** Makes the answer to a command with a key, to be stored with the end of its step. */
+  /** Makes the answer that is stored with the end of the step. */
   answerMaker?: AnswerMaker | undefined;
 }
 
-/** The parts of a command that decide, together with the row, whether the command may begin its step. */
+/** Decides, together with the row, whether a command may begin its step. */
 export interface Asked {
   signal: Signal;
   step: StepName;
   terms: Pick<Terms, 'caller' | 'versions'>;
-  /** The callers that may give the command. By default, only the owner of the row. */
+  /** Who may give the command. By default, only the owner of the row. */
   by?: MayGive;
 }
 
@@ -54,12 +54,12 @@ export interface Submission extends Asked {
   fingerprint: string;
   /**
    * Runs the statement that begins the attempt.
-   * @returns null if the statement wrote nothing, because a condition was not met.
+   *
+   * @returns null if a condition was not met. Then nothing is written.
    */
   write(given: Given): Promise<Row | null>;
   /**
-   * Finds the reason for which PostgreSQL refused the write, although the state of the row allows the
-   * command.
+   * Finds out why PostgreSQL refused the write, although the state of the row allows the command.
    *
    * @throws ProblemError with the reason. Does not throw if another writer was faster and there is no other
    *   reason.
@@ -68,16 +68,15 @@ export interface Submission extends Asked {
 }
 
 /**
- * How often the write that begins an attempt is tried. It is tried again if the row had to be expired first,
- * or has changed since it was read.
+ * How often a claim is tried. The row may have to be expired first, or may have changed since it was read.
  */
 const TRIES = 3;
-/** How often this write is tried if each try is too late, e.g. because PostgreSQL's clock was changed. */
+/** How often a late claim is tried. A claim is late, for example, if PostgreSQL's clock was changed. */
 const LATE_TRIES = 2;
 
 /**
- * Makes the first of the two writes of an attempt: the claim. It commits the attempt before a byte is sent to
- * the provider.
+ * Makes the first of an attempt's two writes, the claim. It commits the attempt before a byte is sent to the
+ * provider.
  */
 @Injectable()
 export class Claims {
@@ -89,7 +88,7 @@ export class Claims {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** @throws ProblemError with the reason, if the onboarding does not allow the submission now. */
+  /** @throws ProblemError if the onboarding does not allow the submission now. */
   async submit(submission: Submission): Promise<Claimed> {
     const { id, terms, by = 'owner', fingerprint } = submission;
     const given = {
@@ -108,9 +107,8 @@ export class Claims {
   }
 
   /**
-   * Writes the claim of an attempt. If PostgreSQL does not answer, nothing is sent to the provider.
-   * PostgreSQL may still have written the claim. In this case, {@link LostClaims} later records that nothing
-   * was sent.
+   * Writes the claim of an attempt. If PostgreSQL does not answer, nothing is sent to the provider. {@link
+   * LostClaims} records this later, because PostgreSQL may still have written the claim.
    *
    * @param starts the subject, if the claim starts an onboarding.
    * @returns null if PostgreSQL refused the claim and wrote nothing.
@@ -139,7 +137,7 @@ export class Claims {
         if (isDatabaseAway(error)) this.lost.settleLater(id, claim, starts);
         throw error;
       }
-      // Tries again only if the claim came too late: it waited for a lock, or PostgreSQL's clock was changed.
+      // Only a late claim is tried again. It waited for a lock, or PostgreSQL's clock was changed.
       if (!(await this.store.isLate(claim, this.clock.monotonicMs()))) return null;
     }
     throw new ProblemError('not_ready', {
@@ -151,7 +149,7 @@ export class Claims {
   /**
    * Begins the next attempt of a waiting step.
    *
-   * @returns null if the row has changed, or if the limits allow the subject no further code now.
+   * @returns null if the row has changed, or if the subject may get no further code now.
    */
   retry(row: RowInStep): Promise<Claimed | null> {
     const isCharged = row.step === 'init-otp' && !repeatsEffect(row, row.step);

@@ -62,8 +62,7 @@ describe('the check of a step’s result', () => {
   });
 
   it('throws if another command changed the onboarding before the step ended', () => {
-    // Before this read of the row, the outcome of the step was lost, an operator resolved it as "not done",
-    // and a new code was sent.
+    // The outcome of the step was lost, an operator resolved it as "not done", and a new code was sent.
     const overtaken = refusalOf(aRow({ state: 'otp_sent', lastResult: null }));
     expect(overtaken).toMatchObject({
       code: 'illegal_state',
@@ -75,7 +74,7 @@ describe('the check of a step’s result', () => {
       code: 'illegal_state',
     });
     expect(refusalOf(aRow({ state: 'otp_sent' }), 'init-otp')).toBeNull();
-    // The step succeeded, and its session has expired since then.
+    // The step succeeded, but its session has expired.
     const over = aRow({ state: 'otp_needed', reason: 'session_expired' });
     expect(refusalOf(over)).toMatchObject({
       code: 'session_expired',

@@ -18,8 +18,7 @@ import { RowWatch } from './row-watch.js';
 import { StepRunner } from './run.js';
 
 /**
- * Runs the first attempt of a step in the request, and waits for the end of the step as long as the caller
- * wants.
+ * Runs a step's first attempt in the request, and waits for the end of the step as long as the caller wants.
  */
 @Injectable()
 export class FirstAttempt {
@@ -36,8 +35,8 @@ export class FirstAttempt {
   ) {}
 
   /**
-   * @param terms how long the caller waits, and how the command is answered. The attempt continues in any
-   *   case.
+   * The attempt continues after the wait.
+   *
    * @returns the row after the wait, with the end of the step or still in the step.
    */
   async runAndWait(
@@ -58,17 +57,14 @@ export class FirstAttempt {
       // A process that is stopping answers immediately. The worker continues the step.
       if (left <= 0 || msUntil(row, row.nextAttemptAt) > left || this.health.closed) break;
       if (!this.watch.hasRoomFor(row.caller)) break;
-      // Waits at most until a deadline, because then the step ends, even if no worker has written the end.
+      // At a deadline, the step ends even if no worker has written the end.
       const fresh = await this.watch.next(row, Math.min(left, Math.max(1, msUntil(row, changesAt(row)))));
       row = fresh ?? (await this.#latest(row));
     }
     return this.#shown(claimed, row);
   }
 
-  /**
-   * Reads the row. While PostgreSQL is away, returns the last known row. Throws no error, because the step
-   * has begun.
-   */
+  /** While PostgreSQL is away, returns the known row. Throws no error, because the step has begun. */
   async #latest(known: Row): Promise<Row> {
     try {
       return (await this.store.find(known.id)) ?? known;
@@ -84,7 +80,7 @@ export class FirstAttempt {
   }
 }
 
-/** @returns the milliseconds from the read of the row to the time `at`; 0 if `at` is null. */
+/** @returns the milliseconds from the read of the row to `at`; 0 if `at` is null. */
 const msUntil = ({ now }: Row, at: Date | null) => (at ? at.getTime() - now.getTime() : 0);
 
 const isWaiting = (row: Row) => stepOfState(row.state) !== null && row.parkedReason === null;
@@ -104,9 +100,8 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
 /**
  * Throws the problem that the caller gets if a step did not succeed. A running step is no failure.
  *
- * @param row the row after the wait. Other commands may have changed the row during the wait.
- * @param step the step that the caller asked for. The caller does not get the result of a later step.
- * @throws ProblemError if the step failed, or if the onboarding has ended.
+ * @param row the row after the wait. Other commands may have changed it.
+ * @param step the caller's step. A later step's result is not reported.
  */
 export function throwIfFailed(row: Row, step: StepName): void {
   if (stepOfState(row.state)) return;
@@ -135,10 +130,7 @@ export function throwIfFailed(row: Row, step: StepName): void {
   }
 }
 
-/**
- * Whether the row shows that the step has succeeded, or contains the result of the step. Always true for
- * `init-otp`.
- */
+/** Whether the row shows the step's success or contains its result. Always true for `init-otp`. */
 function showsEndOf(step: StepName, row: Row): boolean {
   const { state, lastResult } = row;
   if (step === 'init-otp' || lastResult?.step === step || state === 'completed') return true;

@@ -4,9 +4,9 @@ import type { Grant } from '#libs/upstream';
 
 const place = (onboardingId: string) => ({ onboardingId, field: 'grant' });
 
-/** Seals a grant (the session at the provider) for the row of its onboarding. */
+/** Seals a grant for the row of its onboarding. */
 export function sealGrant(sealer: Sealer, onboardingId: string, grant: Grant): Buffer {
-  // The secrets are revealed first, because JSON.stringify would mask them.
+  // JSON.stringify would mask the secrets.
   const open = Object.entries(grant).map(([name, value]) => [
     name,
     value instanceof Secret ? value.reveal() : value,
@@ -14,9 +14,7 @@ export function sealGrant(sealer: Sealer, onboardingId: string, grant: Grant): B
   return sealer.seal(place(onboardingId), JSON.stringify(Object.fromEntries(open)));
 }
 
-/**
- * Opens the result of {@link sealGrant}. @throws Error if the bytes were altered or belong to another row.
- */
+/** @throws Error if the bytes were altered or belong to another row. */
 export function openGrant(sealer: Sealer, onboardingId: string, sealed: Buffer): Grant {
   const open = JSON.parse(sealer.open(place(onboardingId), sealed)) as Opened<Grant>;
   const expiresAt = new Date(open.expiresAt);

@@ -5,8 +5,8 @@ import type { DataKeys } from '../store/data-keys.js';
 import type { OnboardingStore } from '../store/onboarding.store.js';
 
 /**
- * Named texts that all tries of a step share, for example request bodies and tokens. Each text is sealed and
- * stored in the row before its first use. The caller's options for a single code are such a text too.
+ * Named texts that all tries of a step share, e.g. request bodies and tokens. Each is sealed and stored in
+ * the row before its first use. The caller's options for a single code are such a text too.
  */
 export class KeptRequests {
   #texts: Record<string, string> | undefined;
@@ -17,10 +17,7 @@ export class KeptRequests {
     private readonly dataKeys: DataKeys,
   ) {}
 
-  /**
-   * @throws UpstreamError `not_sent` if the onboarding has continued without this attempt, so nothing may be
-   *   sent.
-   */
+  /** @throws UpstreamError `not_sent` if the onboarding has continued without this attempt. */
   async kept(name: string, make: () => string | Promise<string>): Promise<string> {
     const texts = (this.#texts ??= this.#open());
     const known = texts[name];

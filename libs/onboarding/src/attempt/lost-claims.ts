@@ -13,9 +13,9 @@ import type { SubjectRef } from './step.js';
 const DATABASE_PAUSE_MS = 250;
 
 /**
- * Ends attempts whose claim (the first write) got no answer from PostgreSQL. This process knows that it sent
- * nothing to the provider. Otherwise, another process would record an unknown effect after the lease has
- * expired, and the attempt would use up a budget.
+ * Ends attempts whose claim (the first write) got no answer from PostgreSQL: this process knows that it sent
+ * nothing to the provider. Otherwise, the outcome would count as unknown after the lease, and the attempt
+ * would use up a budget.
  */
 @Injectable()
 export class LostClaims implements BeforeApplicationShutdown {
@@ -27,7 +27,7 @@ export class LostClaims implements BeforeApplicationShutdown {
     private readonly settlement: Settlement,
   ) {}
 
-  /** Returns immediately, because the request that began the attempt has already failed. */
+  /** Returns immediately, because the request has already failed. */
   settleLater(id: string, claim: ClaimTicket, starts: SubjectRef | null): void {
     const settling = this.#settle(id, claim, starts)
       .catch((error: unknown) =>
@@ -41,7 +41,7 @@ export class LostClaims implements BeforeApplicationShutdown {
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    // During this wait, PostgreSQL may fail to answer more claims.
+    // More claims may get no answer during this wait.
     while (this.#open.size > 0) await Promise.all(this.#open);
   }
 
@@ -61,8 +61,8 @@ export class LostClaims implements BeforeApplicationShutdown {
   }
 
   /**
-   * The lease may have expired while PostgreSQL was away. Then the outcome already counts as unknown, and
-   * this method records for the operator that nothing was sent.
+   * If the lease has expired, the outcome already counts as unknown. This method then records for the
+   * operator that nothing was sent.
    */
   async #recordNotSent(row: Row): Promise<void> {
     const { id, claimId, step, attempt } = row;
@@ -73,7 +73,7 @@ export class LostClaims implements BeforeApplicationShutdown {
     if (fresh?.claimId === claimId) await this.#recordNotSent(fresh);
   }
 
-  /** Repeats the search until PostgreSQL answers. An error of a standby does not count as an answer. */
+  /** Repeats the search until PostgreSQL answers. A standby's error does not count as an answer. */
   async #found(id: string, claim: ClaimTicket, starts: SubjectRef | null) {
     for (;;) {
       try {

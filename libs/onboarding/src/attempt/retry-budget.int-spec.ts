@@ -6,7 +6,7 @@ import { RetryBudget } from './retry-budget.js';
 
 let queues: Queues;
 const limits = { RETRY_BUDGET_BURST: '5', RETRY_BUDGET_PERCENT: '10' };
-/** All tests run at this time, three seconds after a window began. */
+/** All tests run at this time, three seconds after the start of a window. */
 const NOW = Math.floor(Date.now() / 10_000) * 10_000 + 3_000;
 beforeAll(async () => {
   jest.spyOn(Date, 'now').mockReturnValue(NOW);

@@ -6,8 +6,8 @@ const WINDOW_MS = 10_000;
 const REPORT_EVERY_MS = 1_000;
 
 /**
- * Books the next free time of an integration, and returns it. KEYS[1] holds the time until which all times
- * are booked. ARGV, in milliseconds: the earliest time, the distance between two times, and now.
+ * Books an integration's next free time, and returns it. KEYS[1] holds the time until which all times are
+ * booked. ARGV, in milliseconds: the earliest time, the distance between two times, and now.
  */
 const BOOK = `
 local at = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), tonumber(ARGV[1]))
@@ -17,11 +17,11 @@ return string.format('%.3f', at)`;
 
 /**
  * Keeps retries from doubling the load on a provider that fails for all callers. In ten seconds, an
- * integration may have a fixed number of retries, plus a share of the number of its first tries. Each further
- * retry gets its own time in a later window.
+ * integration may have a fixed number of retries, plus a share of its first tries. Each further retry gets
+ * its own time in a later window.
  *
- * All replicas share the count in Redis. They report first tries there once a second, so that no request
- * waits for Redis. While Redis is away, no job runs, so no retry can exceed the budget.
+ * All replicas share the count in Redis. They report first tries once a second, so that no request waits for
+ * Redis. While Redis is away, no job runs, so no retry can exceed the budget.
  */
 @Injectable()
 export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
@@ -47,9 +47,7 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
     this.#firstTries.set(integration, (this.#firstTries.get(integration) ?? 0) + 1);
   }
 
-  /**
-   * @returns 0 if the retry may start now, otherwise the whole milliseconds until the retry may ask again.
-   */
+  /** @returns 0 if the retry may start now, otherwise the milliseconds until it may ask again. */
   async take(integration: string): Promise<number> {
     if (!this.queues.isReady()) return 0;
     const now = Date.now();

@@ -147,7 +147,7 @@ describe('the retry law after a call with an unknown effect', () => {
       expect(after('init-otp', ['unavailable', failure])).toEqual({ type: 'rejected' });
     }
     expect(after('init-otp', ['no_answer', 'misconfigured'])).toEqual({ type: 'give_up' });
-    // The second call was not sent, because the clocks of the service and the provider differ too much.
+    // The second call was not sent, because the clocks of service and provider differ too much.
     expect(after('init-otp', ['no_answer', 'misconfigured'], { sent: false })).toEqual({ type: 'park' });
   });
 });

@@ -2,25 +2,24 @@ import { findProvider, type FailureClass, type Rule } from '#libs/upstream';
 import { canLeaveDoubt, type StepName } from '../flow/table.js';
 
 /**
- * This file applies the retry law of each provider: what may be retried, when, and what a lost answer means.
- *
- * A provider may have no idempotency keys, and no way to look up the outcome of a call. So only a table of
- * the provider decides what follows the end of a call. docs/explanation/retry-law.md explains the table.
+ * A provider may have no idempotency keys, and no way to look up the outcome of a call. So a table for each
+ * provider decides what may be retried, when, and what a lost answer means. docs/explanation/retry-law.md
+ * explains the table.
  */
 
 export const isReplayable = (provider: string, step: StepName): boolean =>
   findProvider(provider)?.replayable.includes(step) ?? false;
 
 /**
- * Whether an attempt repeats an earlier attempt that may have taken effect, at a provider that treats both as
- * one call. Such an attempt does not count in a budget: the effect cannot happen twice.
+ * Whether an attempt repeats an earlier one that may have taken effect, at a provider that treats both as one
+ * call. It counts in no budget, because the effect cannot happen twice.
  */
 export const repeatsEffect = (
   row: { provider: string; unavailableCount: number; noAnswerCount: number },
   step: StepName,
 ): boolean => isReplayable(row.provider, step) && row.unavailableCount + row.noAnswerCount > 0;
 
-/** The failure classes that do not show whether the call had an effect. */
+/** The failures after which it is unknown whether the call had an effect. */
 export const EFFECT_UNKNOWN: ReadonlySet<FailureClass> = new Set(['unavailable', 'no_answer']);
 
 export interface Circumstances {
@@ -29,17 +28,17 @@ export interface Circumstances {
   failure: FailureClass;
   /** Whether any byte of the request may have been sent. */
   sent: boolean;
-  /** The number of calls of this submission, including the present call. */
+  /** The calls of this submission, including the present one. */
   calls: number;
-  /** How many of these calls ended with `unavailable` and with `no_answer`, one count for each. */
+  /** How many of these calls ended with `unavailable`, and how many with `no_answer`. */
   unavailableCount: number;
   noAnswerCount: number;
   /** Whether an earlier call of this submission ended with an unknown effect. */
   inDoubt: boolean;
-  /** The time until the deadline of the step: the end of the code, the session or the onboarding. */
+  /** The time until the end of the code, the session or the onboarding. */
   timeLeftMs: number;
   retryAfterMs: number | undefined;
-  /** The time until a resend would be allowed. */
+  /** The time until a resend is allowed. */
   cooldownLeftMs: number;
 }
 
@@ -54,7 +53,7 @@ export interface Timing {
 export type Decision = { type: 'retry'; delayMs: number } | { type: Rule['otherwise'] };
 
 /**
- * @param random a random number in [0, 1), for the jitter.
+ * @param random in [0, 1), for the jitter.
  * @throws Error for a provider that has no table.
  */
 export function decide(at: Circumstances, timing: Timing, random: number): Decision {
@@ -63,12 +62,12 @@ export function decide(at: Circumstances, timing: Timing, random: number): Decis
     const delayMs = delayOf(at, rule, timing, random);
     if (delayMs + timing.CALL_TIMEOUT_MS <= at.timeLeftMs) return { type: 'retry', delayMs };
   }
-  // Only a complete 2xx answer shows the outcome of an earlier call. There is one exception: if the provider
-  // treats a repetition as the same call, the answer to the repetition also answers the first call.
+  // Only a complete 2xx answer shows the outcome of an earlier call, unless the provider treats a repetition
+  // as the same call.
   const settlesDoubt =
     isReplayable(at.provider, at.step) && (rule.otherwise === 'rejected' || rule.otherwise === 'park');
   if (canLeaveDoubt(at.step) && at.inDoubt && !settlesDoubt) return { type: 'outcome_unknown' };
-  // Does not park the step, because its call after the repair would be a third call.
+  // After a repair, the call of a parked step would be a third call.
   if (rule.otherwise === 'park' && at.sent && calledAfterNoAnswer(at)) return { type: 'give_up' };
   return { type: rule.otherwise };
 }
@@ -80,8 +79,8 @@ export function ruleOf(provider: string, step: StepName, failure: FailureClass):
 }
 
 /**
- * Whether this call followed a call without an answer. If so, the step makes no third call. The table itself
- * limits retries after `no_answer`. A repetition of the same bytes does not count as another call.
+ * Whether this call followed a call without an answer. Then the step makes no third call. A repetition of the
+ * same bytes does not count. The table itself limits retries after `no_answer`.
  */
 const calledAfterNoAnswer = ({ provider, step, noAnswerCount, failure }: Circumstances) =>
   !isReplayable(provider, step) && failure !== 'no_answer' && noAnswerCount > 0;
@@ -94,7 +93,7 @@ function mayRetry(at: Circumstances, rule: Rule): boolean {
   );
 }
 
-/** Full jitter: spreads calls that failed together over the whole interval. */
+/** Full jitter, because calls may have failed together. */
 function delayOf(at: Circumstances, rule: Rule, timing: Timing, random: number): number {
   const ceiling = Math.min(timing.RETRY_CAP_MS, timing.RETRY_BASE_MS * 2 ** (at.calls - 1));
   const backoff = timing.RETRY_FLOOR_MS + random * Math.max(0, ceiling - timing.RETRY_FLOOR_MS);

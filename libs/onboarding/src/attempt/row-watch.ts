@@ -5,10 +5,7 @@ import type { Row } from '../flow/row.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { WITH_NEW_EVENTS } from '../store/statements/reads.js';
 
-/**
- * How many requests of one caller may wait in one process. If more requests come, they get the known row
- * immediately.
- */
+/** How many requests of a caller may wait in one process. Further requests get the known row immediately. */
 const WAITS_PER_CALLER = 500;
 
 interface Wait {
@@ -18,7 +15,7 @@ interface Wait {
 
 /**
  * Tells waiting requests when their onboardings change, e.g. when they are cancelled. One statement every
- * `EVENTS_POLL_MS` serves all waiting requests of this process. Without waiting requests, no statement runs.
+ * `EVENTS_POLL_MS` serves all requests that wait in this process.
  */
 @Injectable()
 export class RowWatch {
@@ -37,7 +34,7 @@ export class RowWatch {
     return [...this.#waits].filter(({ row }) => row.caller === caller).length < WAITS_PER_CALLER;
   }
 
-  /** @returns the row after its next event; null if no event comes within `ms`, or if the process stops. */
+  /** @returns the row after its next event; null if none comes within `ms`, or if the process stops. */
   next(row: Row, ms: number): Promise<Row | null> {
     return new Promise((resolve) => {
       const late = setTimeout(() => wait.end(null), ms);
@@ -58,10 +55,7 @@ export class RowWatch {
     });
   }
 
-  /**
-   * Reads the onboardings of all waiting requests. Ignores an outage of PostgreSQL, because the next
-   * statement follows soon.
-   */
+  /** Ignores an outage of PostgreSQL, because the next statement follows soon. */
   async #ask(): Promise<void> {
     const waits = [...this.#waits];
     if (this.health.closed) for (const wait of waits) wait.end(null);

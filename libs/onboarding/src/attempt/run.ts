@@ -17,8 +17,8 @@ import { Steps } from './step.js';
 import type { AttemptEnd } from './verdict.js';
 
 /**
- * Makes the call of an attempt, and writes its end. The first attempt runs in a request, each later attempt
- * in a job. The call continues even if the caller of the request disconnects.
+ * Makes the call of an attempt, and writes its end. The first attempt runs in a request, later ones in jobs.
+ * The call continues even if the caller of the request disconnects.
  */
 @Injectable()
 export class StepRunner implements BeforeApplicationShutdown {
@@ -37,8 +37,8 @@ export class StepRunner implements BeforeApplicationShutdown {
   ) {}
 
   /**
-   * @param answering an answer to store together with the end of the attempt.
-   * @returns the row after the end of the attempt was written.
+   * @param answering an answer to store with the end of the attempt.
+   * @returns the row after the end of the attempt.
    */
   run(claimed: Claimed, answering?: Answering): Promise<Row> {
     const running = traced(`attempt ${claimed.row.step}`, (span) => {
@@ -60,7 +60,7 @@ export class StepRunner implements BeforeApplicationShutdown {
     return running;
   }
 
-  /** Ends an attempt whose process died during the call. The call may have taken effect. */
+  /** Ends an attempt whose process died during the call, which may have taken effect. */
   takeOver(row: Row): Promise<Row> {
     const error = new UpstreamError('no_answer', {
       detail: 'the process that made the call wrote no result before its lease ended',
@@ -75,7 +75,7 @@ export class StepRunner implements BeforeApplicationShutdown {
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    // During this wait, more attempts may begin.
+    // More attempts may begin during this wait.
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
@@ -85,8 +85,8 @@ export class StepRunner implements BeforeApplicationShutdown {
     if (!integration) return { type: 'integration_missing' };
     let mayHaveLeft = false;
     const startedAtMs = this.clock.monotonicMs();
-    // The duration is rounded down, and begins after the first write of the attempt. So it never exceeds the
-    // time between the attempt's two events in the timeline.
+    // Rounded down, and measured from the claim's end, so that it never exceeds the time between the
+    // attempt's two events in the timeline.
     const durationMs = () => Math.floor(this.clock.monotonicMs() - startedAtMs);
     const ageMs = () => this.clock.monotonicMs() - claimedAtMs;
     const leftMs = this.#timeLeft(row);
@@ -94,9 +94,9 @@ export class StepRunner implements BeforeApplicationShutdown {
     const call: Call = {
       timeoutMs: Math.max(1, Math.min(this.config.CALL_TIMEOUT_MS, leftMs - ageMs())),
       beforeSend: () => {
-        // A machine that was suspended until the lease expired must not send, because another process may
-        // have taken over the attempt. The first call of an attempt must follow soon after the claim. Later
-        // calls must only begin within the timeout of a call.
+        // If the machine was suspended until the lease expired, another process may have taken over the
+        // attempt. So the first call must follow soon after the claim. Later calls must begin within the
+        // timeout of a call.
         const maxAgeMs = mayHaveLeft ? this.config.CALL_TIMEOUT_MS : this.config.CLAIM_MAX_AGE_MS;
         if (ageMs() > maxAgeMs) throw new Error('the attempt began too long ago to be sent');
         if (ageMs() >= leftMs) throw new Error('the time for the step ran out before it was sent');
@@ -119,19 +119,13 @@ export class StepRunner implements BeforeApplicationShutdown {
     }
   }
 
-  /**
-   * @returns the milliseconds from the first write of the attempt to the deadline. A call must end before the
-   *   code, the session or the onboarding ends.
-   */
+  /** @returns the milliseconds from the claim to the end of the code, the session or the onboarding. */
   #timeLeft(row: Row): number {
     return (deadlineOf(row)?.getTime() ?? Infinity) - row.now.getTime();
   }
 }
 
-/**
- * Makes the failure of a call that ended because of an error in this service. If bytes were sent, the
- * provider may still have acted.
- */
+/** An error in this service ended the call. If bytes were sent, the provider may still have acted. */
 const ourFault = (cause: unknown, bytesSent: boolean, durationMs: number) =>
   new UpstreamError(bytesSent ? 'no_answer' : 'not_sent', {
     detail: 'an internal error kept this service from reading the answer',

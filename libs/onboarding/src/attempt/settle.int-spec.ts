@@ -27,7 +27,7 @@ beforeEach(() => void onboardings.added.splice(0));
 const AT = '2026-11-20T10:00:00.000Z';
 const LAPSED = `lease_until = clock_timestamp() - interval '1 second'`;
 
-/** Inserts an onboarding whose attempt 2 is in flight. It is the first attempt of its submission. */
+/** Inserts an onboarding whose attempt 2, the first of its submission, is in flight. */
 async function inFlight(columns: Record<string, unknown> = {}): Promise<Row> {
   const id = await anOnboarding(onboardings.dataSource, {
     state: 'otp_submitted',
@@ -519,15 +519,14 @@ describe('the end of an attempt', () => {
     await holder.connect();
     await holder.query('BEGIN');
     await holder.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [row.id]);
-    // Uses another connection than the transaction that holds the lock, because a transaction always sees the
-    // same pg_stat_activity.
+    // A transaction always sees the same pg_stat_activity, so another connection must look.
     const watcher = new Client({ connectionString: await testDatabaseUrl() });
     await watcher.connect();
     const settling = settlement.settle(row, succeeded());
     let cut = 0;
     const deadline = performance.now() + 5000;
     while (cut === 0 && performance.now() < deadline) {
-      // Only the write of this test waits for the lock of the row.
+      // Only this test's write waits for the lock of the row.
       const { rowCount } = await watcher.query(
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'`,

@@ -19,14 +19,11 @@ const DATABASE_PAUSE_MS = 250;
 
 interface Written {
   row: Row;
-  /** Null if the end has changed nothing, except for a note in the timeline. */
+  /** Null if the end has changed nothing but a note in the timeline. */
   verdict: Verdict | null;
 }
 
-/**
- * Makes the second of the two writes of an attempt. The retry law decides what follows the attempt. One
- * statement writes the decision.
- */
+/** Makes the second of an attempt's two writes: it writes what the retry law decides, in one statement. */
 @Injectable()
 export class Settlement {
   readonly #logger = new Log('Settlement');
@@ -46,7 +43,7 @@ export class Settlement {
   }
 
   /**
-   * @param row the row that the first write of the attempt returned.
+   * @param row the row that the claim returned.
    * @param answering an answer to store in the same commit.
    * @returns the row after the second write, even if another process has changed its state.
    */
@@ -76,9 +73,8 @@ export class Settlement {
   }
 
   /**
-   * Writes the end of the attempt if the row has not changed since the attempt began. If it has changed, but
-   * the attempt is still in flight, writes to the current row. If a deadline has passed, expires the row
-   * first.
+   * Writes the end to the row that the claim returned. If the row has changed, but the attempt is still in
+   * flight, writes to the current row. If a deadline has passed, expires the row first.
    */
   async #write(
     row: Row,
@@ -109,18 +105,18 @@ export class Settlement {
   }
 
   /**
-   * Handles the end of an attempt that the row no longer waits for. It still changes the row only if it tells
-   * an unknown outcome.
+   * Handles the end of an attempt for which the row no longer waits. The end changes the state only if it
+   * decides an unknown outcome.
    */
   async #late(seen: Row, row: Row, step: StepName, end: AttemptEnd): Promise<Written | null> {
-    // Without an attempt of its own, this process has nothing to record. The end is already written.
+    // This process made no attempt, so it has nothing to record.
     if (!isClaimed(end)) return { row: seen, verdict: null };
     const causedIt = seen.state === 'outcome_unknown' && seen.attempt === row.attempt;
     const verdict = causedIt ? this.verdicts.onLost(row, end, seen.now) : null;
     const moved = verdict && lateAnswer(seen, verdict.moved, verdict.answer!);
     if (!moved) {
       const note = keepLateAnswer(seen, evidenceOf(row, end));
-      // An earlier attempt of the submission keeps the outcome unknown. This attempt does not.
+      // An earlier attempt keeps the outcome unknown, but this attempt had no effect.
       if (causedIt && row.doubtAttempt !== null && certainlyNoEffect(row, end)) {
         note.patch.unresolved = seen.unresolved.filter(({ attempt }) => attempt !== row.attempt);
       }
@@ -178,7 +174,9 @@ export class Settlement {
     }
   }
 
-  /** @returns how the end of the attempt was written, although PostgreSQL did not confirm it; null if not. */
+  /**
+   * @returns how the end was written by a try that PostgreSQL did not confirm; null if it was not written.
+   */
   async #writtenEnd(fresh: Row, attempt: number): Promise<'in_time' | 'late' | null> {
     const events = await this.store.events(fresh.id, Math.max(0, fresh.lastSeq - 10), 10);
     for (const [index, event] of events.entries()) {
@@ -194,17 +192,11 @@ export class Settlement {
 
 const noteState = (span: Span, { state }: Row) => span.set({ 'gangway.state': state });
 
-/**
- * False if this process has only read the row, and not begun an attempt. There are two cases: a takeover, and
- * a step without budget for its next attempt.
- */
+/** False if this process has begun no attempt: after a takeover, or if the next attempt exceeds a budget. */
 const isClaimed = (end: AttemptEnd): end is Exclude<AttemptEnd, { type: 'no_next_attempt' }> =>
   end.type !== 'no_next_attempt' && !(end.type === 'failed' && end.lapsed);
 
-/**
- * Whether the end of an attempt may still be written. Without a definite answer, it may be written only while
- * the row has a lease.
- */
+/** Whether the end of an attempt may still be written. Without a definite answer, this needs a lease. */
 function isOpenTo(seen: Row, row: Row, step: StepName, { answer }: Verdict, end: AttemptEnd): boolean {
   if (seen.attempt !== row.attempt || seen.state !== stateOfStep(step)) return false;
   if (end.type === 'failed' && end.lapsed) return seen.leaseUntil !== null && seen.leaseUntil <= seen.now;

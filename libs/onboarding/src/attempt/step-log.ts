@@ -19,7 +19,6 @@ export const aboutAttempt = ({ id, integration, step, attempt }: Row): Attempt =
   attempt,
 });
 
-/** Logs that an onboarding waits until an operator has fixed its integration. */
 export function logParked(
   { onboardingId, integration, step, attempt }: Attempt,
   reason: ParkedReason,
@@ -30,8 +29,6 @@ export function logParked(
 }
 
 /**
- * Logs that a step has an unknown outcome: it may have had an effect, and the service cannot find out.
- *
  * @param failure the failure class, or: `lapsed` (the lease expired before its process wrote the end),
  *   `out_of_time` (no time was left for another try).
  */
@@ -40,7 +37,7 @@ export function logOutcomeLost(
   failure: string,
   evidence?: CallEvidence,
 ): void {
-  // Logs only numbers and flags, because the evidence's detail may contain values that must not be logged.
+  // The evidence's detail may contain values that must not be logged.
   const { bytesSent, headersSeen, status = null, durationMs } = evidence ?? {};
   const line = { event: 'outcome_lost', onboardingId, integration, step, attempt, class: failure };
   const seen = evidence && { evidence: { bytesSent, headersSeen, status, durationMs } };

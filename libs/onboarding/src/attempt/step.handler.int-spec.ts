@@ -93,7 +93,7 @@ describe('a wake-up job', () => {
     const before = await leftMs();
     const error = await wake(id).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(TooEarly);
-    // The delay is a millisecond longer than the time left, because the times are cut to milliseconds.
+    // The times are cut to milliseconds, so the delay is a millisecond longer than the time left.
     expect((error as TooEarly).waitMs).toBeLessThanOrEqual(before + 1);
     expect((error as TooEarly).waitMs).toBeGreaterThan(await leftMs());
   });
@@ -163,7 +163,7 @@ describe('a wake-up job that exceeds the retry budget', () => {
     expect(nextActionOf(row)).toEqual({ type: 'wait', until: row.nextAttemptAt!.toISOString() });
     expect(await onboardings.eventTypes(id)).toEqual([]);
 
-    // A wake-up before the delayed time does not use the budget again.
+    // A wake-up before this time does not use the budget again.
     await expect(wake(id)).rejects.toThrow(TooEarly);
     expect(budget).toHaveBeenCalledTimes(1);
   });

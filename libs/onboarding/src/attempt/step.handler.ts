@@ -9,10 +9,7 @@ import { RetryBudget } from './retry-budget.js';
 import { StepRunner } from './run.js';
 import { stepJob, type StepJobPayload } from './step.job.js';
 
-/**
- * Makes all attempts after the first, for all three steps. A job only starts the handler. The row decides
- * what the handler does.
- */
+/** Makes all attempts after the first, for all three steps. The row decides what a job does. */
 @Injectable()
 export class StepHandler {
   readonly #putOffs;
@@ -45,7 +42,7 @@ export class StepHandler {
       return this.#outcomeOf(row, await this.#traced(row, () => this.runner.takeOver(row)));
     }
     const waitMs = (row.nextAttemptAt?.getTime() ?? 0) - row.now.getTime();
-    // The times in the row are cut to milliseconds. So the try is certainly due only one millisecond later.
+    // The times in the row are cut to milliseconds, so the try is certainly due only a millisecond later.
     if (waitMs > -1) throw new TooEarly(waitMs + 1);
     const overBudgetMs = await this.budget.take(row.integration);
     if (overBudgetMs > 0) {
@@ -59,12 +56,12 @@ export class StepHandler {
     return tried ? this.#outcomeOf(row, tried) : this.#notClaimed(row);
   }
 
-  /** Traces an attempt if the request that caused it was traced. Jobs without an attempt are not traced. */
+  /** Traces an attempt if the request that caused it was traced. */
   #traced<T>(row: RowInStep, work: () => Promise<T>): Promise<T> {
     return this.tracing.caused(`job ${row.step}`, row.traceParent, work);
   }
 
-  /** Delays the try, also in the row, so that the sweeper skips the row and callers see the new time. */
+  /** Writes the delay to the row too, for the sweeper and for callers. */
   async #putOff(row: Row, waitMs: number): Promise<JobOutcome> {
     if (!(await this.store.putOff(row, waitMs))) return { outcome: 'lost_race' };
     throw new TooEarly(waitMs);
@@ -84,9 +81,7 @@ export class StepHandler {
     return this.#outcomeOf(seen, await this.runner.giveUp(row));
   }
 
-  /**
-   * If the step has failed and no retry can follow, the job fails with the reason, so that operators see it.
-   */
+  /** If the step has failed for good, the job fails with the reason, so that operators see it. */
   #outcomeOf(before: Row, row: Row): JobOutcome {
     if (row.state === before.state) {
       const next = { attempt: row.attempt, nextAttemptAt: row.nextAttemptAt?.toISOString() ?? null };

@@ -5,7 +5,7 @@ import type { StepName } from '../flow/table.js';
 const payload = z.strictObject({ onboardingId: z.uuid() });
 export type StepJobPayload = z.infer<typeof payload>;
 
-/** Defines the job that wakes a step for its next try. The row decides what the job does. */
+/** The job that wakes a step for its next try. The row decides what the job does. */
 export const stepJob = (step: StepName): JobDefinition<StepJobPayload> => ({
   queue: 'steps',
   name: step,
@@ -13,9 +13,9 @@ export const stepJob = (step: StepName): JobDefinition<StepJobPayload> => ({
 });
 
 /**
+ * Each attempt has its own id, so that it is queued only once. BullMQ does not allow ":" in an id.
+ *
  * @param attempt the number of the next attempt.
- * @returns the id of the job for this attempt. Each attempt has its own id, so that it is queued only once.
- *   BullMQ does not allow ":" in an id.
  */
 export const stepJobId = (step: StepName, onboardingId: string, attempt: number) =>
   `${onboardingId}_${step}_${attempt}`;

@@ -4,10 +4,7 @@ import type { Facts } from '../flow/move.js';
 import type { Row } from '../flow/row.js';
 import type { StepName } from '../flow/table.js';
 
-/**
- * A user at an integration's provider. Budgets count the codes that are sent to the user, and the wrong
- * codes.
- */
+/** A user at an integration's provider. Budgets count the codes and wrong codes of a subject. */
 export interface SubjectRef {
   integration: string;
   subjectKey: string;
@@ -25,17 +22,14 @@ type EndSignal =
   | 'outcome_lost'
   | 'step_failed';
 
-/** How a step ended: a signal, which is an input of the transition table, and the facts that belong to it. */
+/** A signal, which is an input of the transition table, and the facts that belong to it. */
 export type StepEnd = { [S in EndSignal]: { signal: S; facts: Facts[S] } }[EndSignal];
 
-/**
- * The parts that differ between the steps. The two writes of an attempt, the retry law, unknown outcomes and
- * the timeline are the same for all steps.
- */
+/** The parts that differ between the steps. */
 export interface Step {
   readonly name: StepName;
 
-  /** Makes the call. Secrets are decrypted only during the call. @throws UpstreamError */
+  /** Decrypts secrets only for the call. @throws UpstreamError */
   call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd>;
 
   /** @returns the end of the step if the provider refused the request. */
@@ -46,22 +40,18 @@ export interface Step {
 
   /**
    * @param last `unanswered`: whether the last attempt had no clear answer.
-   * @returns the end of the step if no retry can follow, and no outcome is unknown. Either no retry is left,
-   *   or a retry could not end in time.
+   * @returns the end of the step if no retry can follow, and no outcome is unknown.
    */
   gaveUp(row: Row, last: { unanswered: boolean }): StepEnd;
 
   /**
-   * @param row the onboarding; undefined if the request was to start a new one.
+   * @param row undefined if the request is to start an onboarding.
    * @throws ProblemError that names the limit, if a limit is used up.
    */
   mustHaveRoom?(subject: SubjectRef, row?: Row): Promise<void>;
 }
 
-/**
- * The registry of the steps. Each lib registers its steps at boot, so that the runner imports none of these
- * libs.
- */
+/** Each lib registers its steps at boot, so that the runner imports none of these libs. */
 @Injectable()
 export class Steps {
   readonly #steps = new Map<StepName, Step>();

@@ -79,8 +79,8 @@ const left = (row: Row, { moved, now }: Verdict) => rowAfter(row, moved, now);
 type Charge = 'counted' | 'given back' | 'none';
 
 /**
- * Whether the attempt still counts in the limits after the decision. A sent code counts in the row and in the
- * subject's budget, a try only in the row.
+ * Whether the attempt still counts in the limits. A sent code counts in the row and in the subject's budget,
+ * a try only in the row.
  */
 function chargeOf(row: Row, verdict: Verdict): Charge {
   const { otpSends, otpTriesLeft } = verdict.moved.patch;
@@ -91,8 +91,8 @@ function chargeOf(row: Row, verdict: Verdict): Charge {
 }
 
 /**
- * @returns the decision, whether the attempt still counts in the limits, and the number of the attempt whose
- *   effect is unknown after the decision.
+ * @returns the decision, whether the attempt still counts in the limits, and the attempt whose effect stays
+ *   unknown.
  */
 function toldOf(row: Row, verdict: Verdict) {
   const { signal, retryInMs, parked } = verdict;
@@ -543,7 +543,7 @@ describe('a fault of the integration', () => {
     expect(verdict.moved.events[0]).toMatchObject({
       data: { class: 'not_sent', upstreamStatus: null, durationMs: 0 },
     });
-    // A row whose provider no longer exists is parked in the same way.
+    // A row whose provider no longer exists is parked too.
     const orphan = second('init-otp', 'unavailable', { provider: 'gone' });
     expect(chargeOf(orphan, verdictOn(orphan, { type: 'integration_missing' }))).toBe('given back');
   });
@@ -585,7 +585,7 @@ describe('a step whose next attempt exceeds a budget', () => {
       lastResult: { code: 'outcome_unknown', detail: expect.stringContaining('resolve it') },
     });
     expect(doubtful.moved.events).toMatchObject([{ data: { detail: 'no time was left to try again' } }]);
-    // A second mail with a code does not matter, so the outcome does not count as unknown.
+    // A second mail with a code does no harm, so the outcome does not count as unknown.
     expect(verdictOn(second('init-otp', 'no_answer'), outOfTries).signal).toBe('send_gave_up');
   });
 });

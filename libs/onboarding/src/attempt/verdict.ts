@@ -11,11 +11,11 @@ import { EFFECT_UNKNOWN, decide, isReplayable, repeatsEffect, type Decision } fr
 import { Steps, type Step, type StepEnd } from './step.js';
 
 /**
- * How an attempt ended. `lapsed`: the lease expired before its process wrote the end. `no_next_attempt`: no
- * attempt was in flight, and the next one would exceed a budget.
+ * `lapsed`: the lease expired before its process wrote the end. `no_next_attempt`: the next attempt would
+ * exceed a budget.
  */
 export type AttemptEnd =
-  /** `durationMs`: the time from the first write of the attempt to the end of the call. */
+  /** `durationMs`: from the claim to the end of the call. */
   | { type: 'succeeded'; end: StepEnd; durationMs: number }
   /** `durationMs` is missing if this service did not see the end of the call. */
   | { type: 'failed'; error: UpstreamError; lapsed?: true; durationMs?: number }
@@ -24,16 +24,13 @@ export type AttemptEnd =
 
 export interface Verdict {
   moved: Moved;
-  /** The signal that changes the state of the row, if any. A signal is an input of the transition table. */
+  /** The input of the transition table that changes the state; null if the state stays. */
   signal: Signal | null;
-  /**
-   * The signal of a definite answer. It counts even if the outcome of the attempt was already recorded as
-   * unknown.
-   */
+  /** The signal of a definite answer. It counts even if the outcome was already recorded as unknown. */
   answer: Signal | null;
   retryInMs: number | null;
   parked: ParkedReason | null;
-  /** The end of the attempt by PostgreSQL's clock: the time of the row plus the duration of the call. */
+  /** The end of the attempt by PostgreSQL's clock. */
   now: Date;
 }
 
@@ -50,7 +47,7 @@ export class Verdicts {
     @Inject(RANDOM) private readonly random: Random,
   ) {}
 
-  /** @param row the row that the first write of the attempt returned. */
+  /** @param row the row that the claim returned. */
   on(row: Row, end: AttemptEnd): Verdict {
     const at: Moment = { now: endedAt(row, end), settings: this.config };
     return { ...this.#on(row, end, at), now: at.now };
@@ -59,7 +56,7 @@ export class Verdicts {
   /**
    * Decides on the end of an attempt whose outcome already counts as unknown.
    *
-   * @param row the row that the first write of the attempt returned.
+   * @param row the row that the claim returned.
    * @param now the time when the end is written, by PostgreSQL's clock.
    * @returns null if the outcome stays unknown.
    */
@@ -169,8 +166,8 @@ const answered = (row: Row, to: StepEnd, ended: Ended, at: Moment) => ({
 });
 
 /**
- * @returns PostgreSQL's time of the attempt's first write, plus the duration of the call. The time that
- *   PostgreSQL's answer took is left out, so the result is a little too early, which is safe.
+ * @returns PostgreSQL's time of the claim, plus the duration of the call. It lacks the time that PostgreSQL's
+ *   answer took, so it is a little too early, which is safe.
  */
 function endedAt({ now }: Row, { durationMs = 0 }: { type: string; durationMs?: number }): Date {
   return new Date(now.getTime() + durationMs);
@@ -214,8 +211,7 @@ function callFacts(row: Row, { error, lapsed, durationMs }: Failed): AttemptFact
     effect: facts.effect === 'counted' && refusedToAct(error) ? 'none' : facts.effect,
     evidence: { ...evidence, detail: message },
     ...(lapsed && { isLapsed: true as const }),
-    // An `init-otp` without an answer may have mailed a code. The timeline shows this, because the next mail
-    // makes that code invalid.
+    // An `init-otp` without an answer may have mailed a code, which the next mail makes invalid.
     mayHaveMailed:
       row.step === 'init-otp' && facts.reveals === 'nothing' && !isReplayable(row.provider, row.step),
   };
@@ -229,7 +225,7 @@ function revealedBy(row: Row, ended: 'ok' | FailureClass): AttemptFacts['reveals
   return isRefused && isReplayable(row.provider, row.step!) ? 'all' : 'itself';
 }
 
-/** Whether the provider has certainly not acted. A provider that asks for a captcha has sent no mail. */
+/** A provider that asks for a captcha has sent no mail. */
 const refusedToAct = ({ failure, reason }: UpstreamError) =>
   failure === 'throttled' || reason === 'captcha_required';
 

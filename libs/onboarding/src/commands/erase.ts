@@ -5,9 +5,9 @@ import { OnboardingStore } from '../store/onboarding.store.js';
 import { Timelines } from '../upkeep/timelines.js';
 
 /**
- * Erases the personal data of an onboarding. The row and the timeline stay, without personal data. The stored
- * hash of the timeline (`anchor`) is replaced by the hash of the erased timeline. A stored hash that did not
- * match the timeline is kept, so that the mismatch stays visible.
+ * Erases the personal data of an onboarding, but keeps the row and the timeline. The hash of the timeline
+ * (`anchor`) is replaced, unless it did not match the timeline: then it is kept, so that the mismatch stays
+ * visible.
  */
 @Injectable()
 export class Erasure {
@@ -16,7 +16,7 @@ export class Erasure {
     private readonly timelines: Timelines,
   ) {}
 
-  /** @returns null if the row has changed since it was read. In this case, nothing is written. */
+  /** @returns null if the row has changed since it was read. Then nothing is written. */
   async erase(row: Row, actor: 'caller' | 'service'): Promise<Row | null> {
     const anchor = row.anchoredSeq === null ? null : await this.timelines.anchorOfErased(row.id);
     return this.store.erase(row, erase(row, actor), anchor);

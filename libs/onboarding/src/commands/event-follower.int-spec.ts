@@ -8,14 +8,14 @@ import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import type { Patch } from '../flow/row.js';
 import { EventFollower, type TimelineReader } from './event-follower.js';
 
-/** This is so short that an unwanted statement would run many times before a test checks the count. */
+/** So short that an unwanted statement would run many times before a test checks the count. */
 const POLL_MS = 5;
 
 let onboardings: Onboardings;
 let follower: EventFollower;
 const statements = {
   asked: [] as unknown[][],
-  /** While true, statements fail as during an outage of PostgreSQL. */
+  /** While true, statements fail as if PostgreSQL were away. */
   away: false,
 };
 const leaves: (() => void)[] = [];
@@ -27,7 +27,7 @@ beforeAll(async () => {
     run: async (...args: Parameters<PreparedStatements['run']>) => {
       statements.asked.push(args[1]);
       const rows = await real.run(...args);
-      // Checked last, because an outage also takes the answers of statements that are already running.
+      // Checked last, because an outage also takes the answers of running statements.
       if (statements.away) throw Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
       return rows;
     },
@@ -191,7 +191,7 @@ describe('polling PostgreSQL', () => {
       return follow(id, 0, reader);
     });
     await Promise.all(ids.map((id) => write(id)));
-    // From now on, no statement is running and one reads for all readers.
+    // From now on, one statement reads for all readers.
     const before = statements.asked.length;
     for (const reader of readers) reader.hasRoom = true;
     for (const reader of readers) await has(reader, 1);
@@ -208,7 +208,7 @@ describe('polling PostgreSQL', () => {
     await write(id);
     await has(reader, 1);
     leave();
-    // Waits, because a statement that began before `leave()` may still be running.
+    // A statement that began before `leave()` may still be running.
     await anId();
     const before = statements.asked.length;
     for (let times = 0; times < 20; times += 1) await anId();

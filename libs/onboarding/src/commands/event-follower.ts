@@ -5,9 +5,9 @@ import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import { ENDED_STATES } from '../flow/table.js';
 
 export interface TimelineReader {
-  /** Whether the reader accepts events now. If not, they are read later, and use no memory until then. */
+  /** If false, the events are read later, and use no memory until then. */
   readonly hasRoom: boolean;
-  /** @param events the next events, in order, without gaps, each event once. */
+  /** @param events the next events, in order and without gaps. */
   receive(events: OnboardingEvent[]): void;
   /** Called once the onboarding has ended and the reader has all events. */
   end(): void;
@@ -21,12 +21,12 @@ interface Follow {
   asked: boolean;
 }
 
-/** How many events of one onboarding a statement reads at most. */
+/** The most events of one onboarding that a statement reads. */
 const BATCH = 200;
 
 /**
- * Reads rows and events in one snapshot, so that no event is missed. Events are numbered under the row's
- * lock, which is held until commit. So a reader that sees an event also sees all events before it.
+ * Reads rows and events in one snapshot. Events are numbered under the row's lock, which is held until
+ * commit. So a reader that sees an event also sees all events before it.
  */
 const NEWS = `
   SELECT f.id AS "onboardingId", o.last_seq AS "lastSeq",
@@ -44,8 +44,8 @@ const NEWS = `
 type News = Omit<OnboardingEvent, 'seq'> & { lastSeq: number; ended: boolean; seq: number | null };
 
 /**
- * Reads timelines for their readers. One statement every `EVENTS_POLL_MS` reads for all readers in this
- * process. Without readers, no statement runs (docs/decisions/0023).
+ * One statement every `EVENTS_POLL_MS` reads the timelines for all readers in this process
+ * (docs/decisions/0023).
  */
 @Injectable()
 export class EventFollower {
@@ -64,8 +64,8 @@ export class EventFollower {
   }
 
   /**
-   * Gives a reader the events after the event number `after`: existing events immediately, new events as they
-   * come. After an outage of PostgreSQL, the reader gets the events that it has missed.
+   * Gives a reader the events after the number `after`: existing events immediately, new events as they come.
+   * After an outage of PostgreSQL, the reader gets the events that it has missed.
    *
    * @returns a function that stops the reading.
    */
@@ -84,7 +84,7 @@ export class EventFollower {
     };
   }
 
-  /** Runs at most one statement at a time for each reader, because two could give it the same event twice. */
+  /** Runs one statement at a time for each reader, because two could give it the same event twice. */
   async #ask(follows: Iterable<Follow>): Promise<void> {
     const asking = [...follows].filter(({ asked, reader }) => !asked && reader.hasRoom);
     if (asking.length === 0) return;
@@ -102,7 +102,7 @@ export class EventFollower {
     await this.#ask(more);
   }
 
-  /** Reads each onboarding once for all its readers, from the lowest event number that a reader needs. */
+  /** Reads each onboarding once, from the lowest event number that a reader needs. */
   async #newsOf(follows: Follow[]): Promise<Map<string, News[]>> {
     const from = new Map<string, number>();
     for (const { onboardingId, after } of follows) {
@@ -118,7 +118,7 @@ export class EventFollower {
   /** @returns whether more events can be read immediately. */
   #give(follow: Follow, news: News[]): boolean {
     const [about] = news;
-    // A reader that has stopped during the statement gets nothing.
+    // The reader may have stopped during the statement.
     if (!about || !this.#follows.has(follow)) return false;
     const events = news.filter((each): each is News & OnboardingEvent => (each.seq ?? 0) > follow.after);
     const last = events.at(-1);

@@ -67,7 +67,7 @@ describe('any list', () => {
   const MADE_MS = Date.parse('2026-11-20T10:00:00Z');
 
   const past = fc.integer({ min: -86_400_000, max: -1 }).map(inMs);
-  /** At least ten minutes from now, so that even a slow test ends before this time. */
+  /** At least ten minutes from now, because the test may be slow. */
   const future = fc.integer({ min: 600_000, max: 86_400_000 }).map(inMs);
   const instant = fc.oneof(past, future);
   const perhaps = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null });
@@ -83,7 +83,7 @@ describe('any list', () => {
       external_ref: perhaps(fc.constantFrom(...REFERENCES)),
       otp_expires_at: instant,
       session_ends_at: instant,
-      // These times are mostly in the future. Otherwise, most onboardings would have expired.
+      // Mostly in the future. Otherwise, most onboardings would have expired.
       idle_ends_at: fc.oneof(instant, future, future),
       life_ends_at: fc.oneof(instant, future, future),
       lease_until: perhaps(instant),
@@ -182,7 +182,7 @@ describe('any list', () => {
           );
         }
       }),
-      // Does not search for a smaller failing case, because this would take minutes.
+      // Searching for a smaller failing case would take minutes.
       { numRuns: 20, endOnFailure: true },
     );
   });

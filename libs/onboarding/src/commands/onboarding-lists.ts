@@ -15,10 +15,9 @@ export class OnboardingLists {
   ) {}
 
   /**
-   * Lists onboardings, newest first.
+   * Newest first.
    *
-   * @throws ProblemError if the filter has a contact, but no configured provider identifies subjects by this
-   *   kind of contact.
+   * @throws ProblemError if no configured provider identifies subjects by the filter's kind of contact.
    */
   async list(filter: ListFilter, caller: Caller): Promise<{ rows: Row[]; next: string | null }> {
     const { rows, next } = await this.reader.page(filter, {

@@ -36,7 +36,7 @@ export interface Resolution {
 /** How often a command is tried if other commands change its row. */
 const TRIES = 3;
 
-/** Reads onboardings, and carries out commands on them. Other libs carry out the steps. */
+/** Reads onboardings, and carries out the commands that begin no step. Other libs carry out the steps. */
 @Injectable()
 export class OnboardingService {
   constructor(
@@ -73,9 +73,8 @@ export class OnboardingService {
   }
 
   /**
-   * Whether the timeline has events after the event number `after`, or will certainly get some. A live
-   * onboarding gets at least the event of its end. An ended one may get a late answer, a decision or an
-   * erasure, but none of these is certain, so only existing events count.
+   * Whether the timeline has events after the number `after`, or will certainly get some, because a live
+   * onboarding gets the event of its end.
    *
    * @throws ProblemError `not_found`
    */
@@ -84,7 +83,7 @@ export class OnboardingService {
     return !isEnded(state) || lastSeq > after;
   }
 
-  /** Cancels immediately in any live state. If a call is in flight, its answer is only recorded. */
+  /** Cancels in any live state. If a call is in flight, its answer is only recorded. */
   cancel(id: string, reason: string | undefined, terms: Terms): Promise<Row> {
     return this.#command(id, terms, (row, by) => {
       throwAny(refusalOfCancel(row));
@@ -94,9 +93,9 @@ export class OnboardingService {
   }
 
   /**
-   * Decides the outcome of an unresolved attempt. In `outcome_unknown`, the onboarding continues according to
-   * the decision. On an ended onboarding, the decision is only recorded. `not_done` after `verify-otp` sends
-   * a new code, because the old code cannot be used again. Only the first decision is accepted.
+   * Decides the outcome of an unresolved attempt. Only the first decision is accepted. On an ended
+   * onboarding, it is only recorded. `not_done` after `verify-otp` sends a new code, because the old code
+   * cannot be used again.
    *
    * @param about the number of the attempt to decide. Undefined: the attempt that is unresolved now. Null: no
    *   attempt was unresolved when an operator started the operation, so the decision is refused.
@@ -121,7 +120,7 @@ export class OnboardingService {
       };
       throwAny(refusalOfDecision(row, resolution.outcome) ?? refusalOfOther(row, about));
       if (isEnded(row.state)) return recordDecision(row, decision, resolution.outcome === 'done', lateIds);
-      // The row has changed since the read: the decision now needs a new code, so the caller must retry.
+      // The row has changed, and the decision now needs a new code, so the caller must retry.
       if (sendsNewCode(row, resolution.outcome)) throw changing();
       const signal = resolution.outcome === 'done' ? 'resolved_done' : 'resolved_not_done';
       return this.#moved(row, signal, { ...by, decision });
@@ -129,8 +128,8 @@ export class OnboardingService {
   }
 
   /**
-   * Erases the personal data of an onboarding; the row stays without it. Cancels a live onboarding. A
-   * repeated erasure does nothing, and does not check `If-Match`.
+   * Erases the personal data, and cancels a live onboarding. A repeated erasure does nothing, and does not
+   * check `If-Match`.
    */
   async erase(id: string, terms: Terms): Promise<void> {
     for (let tries = 0; tries < TRIES; tries++) {
@@ -188,7 +187,7 @@ export class OnboardingService {
 
   /**
    * @returns the provider's ids of the passkeys, from an answer that came after the onboarding had ended;
-   *   null if there is no such answer.
+   *   null if there is none.
    */
   async #lateAuthenticatorIds(row: Row): Promise<string[] | null> {
     const open = row.unresolved.at(-1);
@@ -200,7 +199,7 @@ export class OnboardingService {
     return late?.authenticatorIds ?? null;
   }
 
-  /** Reads a row without decrypting its contact, so that a row with a lost key can be ended and erased. */
+  /** Does not decrypt the contact, so that a row with a lost key can be ended and erased. */
   async #read(id: string): Promise<Row> {
     const row = await this.store.find(id);
     if (!row) throw notFound(id);

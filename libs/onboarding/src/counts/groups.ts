@@ -2,8 +2,8 @@ import type { ParkedReason } from '../flow/codes.js';
 import { LIVE_STATES, stepOfState, type LiveState, type StepName } from '../flow/table.js';
 
 /**
- * The live states in two parts, which are counted separately. The part `steps` has few rows, which operators
- * must see soon. The part `idle` has the states that wait for the user.
+ * The live states in two parts, which are counted separately. `steps` has few rows, which operators must see
+ * soon. `idle` has the states that wait for the user.
  */
 export const PARTS = {
   steps: LIVE_STATES.filter((state) => stepOfState(state) !== null || state === 'outcome_unknown'),
@@ -19,9 +19,9 @@ export interface Group {
   state: LiveState;
   integration: string;
   step: StepName | null;
-  /** Why the onboardings are parked; null if they are not. */
+  /** Null if the onboardings are not parked. */
   reason: ParkedReason | null;
-  /** Whether the steps of the onboardings wait for their next try. */
+  /** Whether the steps wait for their next try. */
   waits: boolean;
   /** Whether an operator has paused the integration. */
   paused: boolean;
@@ -57,7 +57,7 @@ const sumOf = (one: Group, other: Group): Group => ({
   nextAttemptAt: earliest([one.nextAttemptAt, other.nextAttemptAt]),
 });
 
-/** @returns the earliest of the given times; null if all are null. */
+/** @returns null if all are null. */
 export function earliest(instants: readonly (number | null)[]): number | null {
   const known = instants.filter((each) => each !== null);
   return known.length === 0 ? null : Math.min(...known);

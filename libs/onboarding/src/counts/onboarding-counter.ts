@@ -11,20 +11,16 @@ const SLICE = 5_000;
 const DUE = 10_000;
 /** How often a part (`steps` or `idle`) with few rows is counted. */
 const EVERY_MS = 3_000;
-/**
- * The pause after a statement, as a multiple of the statement's duration, so that counting takes 2 % of the
- * time.
- */
+/** The pause after a statement, as a multiple of its duration, so that counting takes 2 % of the time. */
 const REST = 50;
 const LONGEST_REST_MS = 30_000;
-/** If the counting process has been silent for this time, another process may count. */
+/** If the counting process is silent for this time, another one may count. */
 const HELD_MS = 2 * LONGEST_REST_MS;
 const LOWEST = '00000000-0000-0000-0000-000000000000';
 
 /**
- * Lets this process count a part, unless another process counts it. Returns a row if this process may count.
- * If the running count already takes longer than the last one, stores its duration, so that the older counts
- * stay visible for longer.
+ * Returns a row if this process may count the part. If the running count already takes longer than the last
+ * one, stores its duration, so that the older counts stay visible for longer.
  */
 const HOLD = `
   INSERT INTO onboarding_counts AS c (part, process, next_at)
@@ -44,7 +40,7 @@ const GIVE_UP = `
     next_at = clock_timestamp() + $3::float8 * interval '1 millisecond'
   WHERE part = $1::text AND process = $2::text`;
 
-/** Reads the counts of both parts. Times and ages are on PostgreSQL's clock, in milliseconds. */
+/** Times and ages are on PostgreSQL's clock, in milliseconds. */
 const READ = `
   SELECT part, counts, took_ms AS "tookMs",
     extract(epoch FROM counted_at)::float8 * 1000 AS "countedAt",
@@ -52,13 +48,9 @@ const READ = `
     next_at <= clock_timestamp() AS "isDue"
   FROM onboarding_counts`;
 
-/** The counts of all rows of a part. */
 export interface Counts {
   groups: Group[];
-  /**
-   * Milliseconds since the oldest deadline that has passed without an effect on its row; 0 if there is none.
-   * Always 0 in the part `idle`.
-   */
+  /** How late the most overdue deadline is that has had no effect on its row. Always 0 in the part `idle`. */
   expiryLagMs: number;
 }
 
@@ -66,7 +58,7 @@ export interface CountedPart {
   part: Part;
   /** Null if the part was never counted, like `countedAt` and `ageMs`. */
   counts: Counts | null;
-  /** How long the statements of a count took: the last count or the running one, whichever took longer. */
+  /** How long the statements of the last or the running count took, whichever took longer. */
   tookMs: number | null;
   countedAt: number | null;
   ageMs: number | null;
@@ -79,7 +71,7 @@ interface Row {
   tookMs: number;
 }
 
-/** A place in the index. The rows after this place are counted next. */
+/** A place in the index. The rows after it are counted next. */
 interface Place {
   state: string;
   key: string;
@@ -102,7 +94,7 @@ export class OnboardingCounter {
   }
 
   /**
-   * Counts a part, unless another process counts it or has counted it a short time ago.
+   * Does nothing if another process counts the part, or if it was counted a short time ago.
    *
    * @param stopped ends the count early.
    */

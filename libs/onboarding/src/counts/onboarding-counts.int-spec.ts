@@ -11,7 +11,7 @@ let onboardings: Onboardings;
 let counter: OnboardingCounter;
 let counts: OnboardingCounts;
 beforeAll(async () => {
-  // This hook would start a timer. Without it, the tests decide when to count.
+  // The hook would start a timer, but the tests decide when to count.
   jest.spyOn(OnboardingCounts.prototype, 'onApplicationBootstrap').mockReturnValue();
   onboardings = await openOnboardings();
   counter = onboardings.module.get(OnboardingCounter);
@@ -36,7 +36,7 @@ async function counted(): Promise<void> {
   await counts.refresh();
 }
 
-/** @returns the values of a metric by labels, without quotes and without `integration="byzantine"`. */
+/** @returns a metric's values by labels, without quotes and without `integration="byzantine"`. */
 async function shown(name: string): Promise<Record<string, number>> {
   const text = await onboardings.module.get(Metrics).registry.getSingleMetricAsString(name);
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
@@ -202,7 +202,7 @@ describe('a count that takes longer than the last one', () => {
       counted_at = counted_at - interval '70 seconds'`);
     await counts.refresh();
     expect(await shown('gangway_onboardings_retrying')).toEqual({});
-    // The count is overdue by a minute, so that it stays due even if the machine's clock is set back now.
+    // Overdue by a minute, so that the count stays due even if the machine's clock is set back.
     await sql(`UPDATE onboarding_counts SET next_at = clock_timestamp() - interval '1 minute'`);
     await beginRound(500);
     await until('the counts are shown', async () => {

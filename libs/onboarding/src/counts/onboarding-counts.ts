@@ -12,8 +12,8 @@ import { OnboardingCounter, type CountedPart } from './onboarding-counter.js';
 /** How often each process reads the counts, and counts the parts that are due. */
 const REFRESH_MS = 1_500;
 /**
- * Counts older than this are hidden, because readers would take them for current. Slow counts are hidden only
- * after the time of three counts with their pauses, as in the alert CountsStale.
+ * Older counts are hidden, because readers would take them for current. Slow counts stay visible for the time
+ * of three counts with their pauses, as in the alert CountsStale.
  */
 const STALE_MS = 60_000;
 const STALE_ROUNDS = 3 * 50;
@@ -23,15 +23,15 @@ type Counted = CountedPart & {
 };
 
 /**
- * Metrics from the counts of live onboardings, which the processes share. A scrape shows the counts that were
- * read last: it sends no statement to PostgreSQL.
+ * Metrics from the shared counts of live onboardings. A scrape shows the counts that were read last, and
+ * sends no statement to PostgreSQL.
  */
 @Injectable()
 export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #logger = new Log('OnboardingCounts');
   readonly #stop = new AbortController();
   readonly #counting = new Map<Part, Promise<void>>();
-  /** Why counting or reading failed. `countedAt`: the time of the latest counts at the failure. */
+  /** Why counting or reading failed, with the time of the latest counts then. */
   readonly #faults = new Map<Part | 'read', { error: Error; countedAt: number }>();
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> | null = null;
@@ -56,15 +56,12 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     await Promise.all(this.#counting.values());
   }
 
-  /** Why the counts may be old; null if they are current. */
+  /** Null if the counts are current. */
   get fault(): Error | null {
     return [...this.#faults.values()][0]?.error ?? null;
   }
 
-  /**
-   * The numbers of onboardings whose step is in flight, waits for a retry or is parked, and of onboardings
-   * with an unknown outcome.
-   */
+  /** The onboardings whose step is in flight, waits for a retry or is parked, or whose outcome is unknown. */
   get steps(): readonly Group[] {
     return this.#read?.parts.find(({ part }) => part === 'steps')?.counts?.groups ?? [];
   }
@@ -80,7 +77,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     await this.#noting('read', async () => {
       this.#read = { parts: await this.counter.read(), atMs: this.clock.monotonicMs() };
     });
-    // A fault of a part is over if another process has counted the part after the fault.
+    // A fault of a part is over once another process has counted the part.
     for (const [what, { countedAt }] of this.#faults) {
       if (this.#countedAt(what) > countedAt) this.#faults.delete(what);
     }
@@ -100,7 +97,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     return this.#read?.parts.find(({ part }) => part === what)?.countedAt ?? 0;
   }
 
-  /** Keeps an error of the work as a fault until the next success. Logs only the first error of an outage. */
+  /** Keeps an error as a fault until the next success. Logs only the first error of an outage. */
   async #noting(what: Part | 'read', work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -112,7 +109,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     }
   }
 
-  /** @returns a part with its current age, or null if it was not counted yet. */
+  /** @returns a part with its current age; null if it was never counted. */
   #part(part: Part): Counted | null {
     const found = this.#read?.parts.find((each) => each.part === part);
     if (!found || found.counts === null) return null;
@@ -168,8 +165,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
 }
 
 /**
- * @returns how late the most overdue retry was when it was counted, in milliseconds; 0 if none was due.
- *   Ignores paused integrations.
+ * @returns how late the most overdue retry was at the count, without paused integrations; 0 if none was due.
  */
 function retryLagMs(found: Counted | null): number | undefined {
   if (!found) return undefined;
@@ -180,8 +176,8 @@ function retryLagMs(found: Counted | null): number | undefined {
 }
 
 /**
- * For each set of labels, `count` returns the number of onboardings, and `oldest` the seconds since the
- * earliest time that `sinceOf` returns. Groups whose labels are null are left out.
+ * For each set of labels: the number of onboardings, and the seconds since the earliest time that `sinceOf`
+ * returns. Groups whose labels are null are left out.
  */
 function samplesOf<L extends string>(
   read: () => Counted[],

@@ -5,19 +5,19 @@ import { later, resultOf, type Ended, type Moment, type Moved } from './move.js'
 import type { Columns, Patch, Row, Explanation, UnresolvedAttempt } from './row.js';
 import { canLeaveDoubt } from './table.js';
 
-/** How an attempt ended, according to the retry rules of its provider. */
+/** How an attempt ended, by the retry rules of its provider. */
 export interface AttemptFacts {
   /** The failure class, or `ok`. */
   class: string;
   /**
-   * `none`: the attempt certainly had no effect. `counted`: it had, or may have had, an effect. `repeated`:
-   * it only repeated the effect of an earlier attempt.
+   * `none`: certainly no effect. `counted`: an effect, or perhaps one. `repeated`: only the effect of an
+   * earlier attempt.
    */
   effect: 'none' | 'counted' | 'repeated';
   counts: Pick<Columns, 'unavailableCount' | 'noAnswerCount'>;
   /**
-   * `nothing`: the outcome of this attempt stays unknown. `itself`: only its own outcome is known now. `all`:
-   * the outcome of every attempt of the submission is known now.
+   * The outcomes that are known now. `itself`: that of this attempt. `all`: those of all attempts of the
+   * submission.
    */
   reveals: 'nothing' | 'itself' | 'all';
   upstreamStatus: number | null;
@@ -25,13 +25,13 @@ export interface AttemptFacts {
   /** Null if no process saw the end of the attempt. */
   durationMs: number | null;
   isLapsed?: true;
-  /** True if the provider may have mailed a code. The next mail makes this code invalid. */
+  /** The provider may have mailed a code, which the next mail makes invalid. */
   mayHaveMailed?: boolean;
 }
 
 /**
- * The changes that every end of an attempt writes: counts, whether the effect is unknown, and whether the
- * attempt still counts against the limits of the subject.
+ * What every end of an attempt writes: counts, whether the effect is unknown, and whether the attempt still
+ * counts against the limits of the subject.
  */
 export function endOf(row: Row, facts: AttemptFacts): Ended {
   const { effect, upstreamStatus } = facts;
@@ -70,7 +70,7 @@ function countedOf({ step, otpSends, otpTriesLeft }: Row, effect: AttemptFacts['
   return {};
 }
 
-/** Keeps the submission's latest attempt with an unknown effect in `unresolved`, if there is one. */
+/** Keeps only the submission's latest attempt with an unknown effect in `unresolved`. */
 function doubtAfter(row: Row, { reveals, evidence }: AttemptFacts): Patch {
   if (!canLeaveDoubt(row.step!)) return {};
   const doubtAttempt = { nothing: row.attempt, itself: row.doubtAttempt, all: null }[reveals];
@@ -80,14 +80,11 @@ function doubtAfter(row: Row, { reveals, evidence }: AttemptFacts): Patch {
   return { doubtAttempt, unresolved };
 }
 
-/**
- * @returns the unresolved attempts of earlier submissions, and this submission's attempt with an unknown
- *   effect.
- */
+/** @returns the unresolved attempts of earlier submissions, and the attempt `doubt`. */
 const openAfter = ({ unresolved, submission }: Row, doubt: number | null): UnresolvedAttempt[] =>
   unresolved.filter(({ attempt }) => attempt < submission || attempt === doubt);
 
-/** After a successful answer, no attempt of the submission has an unknown effect any more. */
+/** After a success, no attempt of the submission has an unknown effect any more. */
 export function succeeded(ended: Ended, { now, settings }: Moment): Ended {
   const patch = {
     ...ended.patch,
@@ -124,7 +121,7 @@ export function retryLater(row: Row, ended: Ended, delayMs: number, { now }: Mom
 
 const classOf = ({ events }: Ended) => (events[0] as NewEvent & { type: 'attempt_ended' }).data!.class;
 
-/** Lets the step wait for an operator. If an earlier attempt had an unknown effect, it stays unknown. */
+/** Lets the step wait for an operator. The unknown effect of an earlier attempt stays unknown. */
 export function park(row: Row, ended: Ended, reason: ParkedReason, { now }: Moment): Moved {
   const result: Explanation =
     reason === 'integration_paused'

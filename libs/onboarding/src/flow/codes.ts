@@ -2,7 +2,7 @@ import type { ProblemCode } from '#libs/kernel';
 
 /**
  * The result codes of a step that did not succeed, each with the problem that the caller gets. Null: the
- * caller gets the onboarding, not a problem.
+ * caller gets the onboarding.
  */
 const RESULTS = {
   otp_invalid: 'otp_invalid',
@@ -25,13 +25,10 @@ const RESULTS = {
 export type ResultCode = keyof typeof RESULTS;
 export const RESULT_CODES = Object.keys(RESULTS) as [ResultCode, ...ResultCode[]];
 
-/** @returns the problem that the caller gets for a result code; null if the caller gets the onboarding. */
+/** @returns null if the caller gets the onboarding. */
 export const problemOf = (code: ResultCode): ProblemCode | null => RESULTS[code];
 
-/**
- * Why an onboarding is parked. A parked onboarding is live, but its step is not tried until an operator has
- * acted.
- */
+/** A parked onboarding is live, but its step is not tried until an operator has acted. */
 export const PARKED_REASONS = [
   'upstream_misconfigured',
   'integration_missing',

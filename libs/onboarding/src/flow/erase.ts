@@ -3,8 +3,8 @@ import type { Patch, Row } from './row.js';
 import { SEALED, isEnded } from './table.js';
 
 /**
- * Removes all personal data, and cancels a live onboarding. The row still shows how and when the onboarding
- * ended. The new events have no data, like all events of an erased onboarding.
+ * Removes all personal data, and cancels a live onboarding. The row still shows how and when it ended. The
+ * events of an erased onboarding have no data.
  */
 export function erase(row: Row, actor: 'caller' | 'service'): Moved {
   const { now } = row;
@@ -14,7 +14,7 @@ export function erase(row: Row, actor: 'caller' | 'service'): Moved {
       ...(cancelled ? cancelled.patch : { version: row.version + 1 }),
       ...BLANK,
       erasedAt: now,
-      // A unique value that is never the key of a subject.
+      // Unique, and never the key of a subject.
       subjectKey: `erased:${row.id}`,
       unresolved: row.unresolved.map(({ step, attempt, at }) => ({ step, attempt, at })),
       lastResult: row.lastResult && blanked(row.lastResult),

@@ -42,7 +42,6 @@ const ATTEMPT: AttemptFacts = {
   durationMs: 12.5,
 };
 
-/** An onboarding that changes from state to state, with all its events. */
 class Walk {
   readonly events: NewEvent[] = [];
 

@@ -8,12 +8,12 @@ export type Actor = (typeof ACTORS)[number];
 const step = z.enum(STEPS);
 const attempt = z.int().positive();
 const upstreamStatus = z.int().nullable();
-/** The caller that gave the command, if it is not the owner of the onboarding. */
+/** The caller that gave the command, if it is not the onboarding's owner. */
 const by = z.string().optional();
 const nothing = z.strictObject({});
 const given = z.strictObject({ by, reason: z.string().optional() });
 
-/** The data of each event type. It contains no secret. */
+/** The data of each event type, without secrets. */
 export const EVENTS = {
   created: nothing,
   otp_sent: nothing,
@@ -81,12 +81,12 @@ export type EventType = keyof typeof EVENTS;
 export const EVENT_TYPES = Object.keys(EVENTS) as [EventType, ...EventType[]];
 export type EventData<Type extends EventType> = z.input<(typeof EVENTS)[Type]>;
 
-/** An event that the store has not numbered yet. */
+/** The store has not numbered the event yet. */
 export type NewEvent = {
   [Type in EventType]: { type: Type; actor: Actor; data?: EventData<Type> };
 }[EventType];
 
-/** @returns the data of the event; null if the event has another type, or if its onboarding was erased. */
+/** @returns null if the event has another type, or if its onboarding was erased. */
 export function dataOf<Type extends EventType>(
   { type, data }: { type: string; data: unknown },
   wanted: Type,

@@ -1,6 +1,5 @@
 import type { EndedState } from './table.js';
 
-/** The times that are measured, each from one stage to a later one. */
 export const SPANS = [
   'startedToCodeSent',
   'codeSentToVerified',
@@ -10,8 +9,8 @@ export const SPANS = [
 export type Span = (typeof SPANS)[number];
 
 /**
- * The upper ends of the buckets, in milliseconds. The last bucket has no end. Do not change these values,
- * because the stored counts of past days use them.
+ * Upper ends in milliseconds; the last bucket has no end. Never change them, because the stored counts of
+ * past days use them.
  */
 export const BUCKET_ENDS_MS = [
   100, 200, 300, 500, 700, 1_000, 1_500, 2_000, 3_000, 5_000, 7_000, 10_000, 15_000, 20_000, 30_000, 45_000,
@@ -29,7 +28,7 @@ export interface FunnelCounts {
   verified: number;
   registered: number;
   live: number;
-  /** The number of ended onboardings by `<state>/<result code>`; the code may be empty. */
+  /** By `<state>/<result code>`; the code may be empty. */
   endings: Record<`${EndedState}/${string}`, number>;
   times: Record<Span, Histogram>;
 }
@@ -58,10 +57,9 @@ export function addCounts(sum: FunnelCounts, more: FunnelCounts): void {
 }
 
 /**
- * Estimates the median: assumes that the values of a bucket are spread evenly over the bucket.
+ * Estimates the median, as if the values of a bucket were spread evenly over the bucket.
  *
- * @returns milliseconds; null if the histogram is empty. If the median is in the last bucket: the beginning
- *   of that bucket.
+ * @returns milliseconds; null if the histogram is empty; in the last bucket: the beginning of that bucket.
  */
 export function medianOf(histogram: Histogram): number | null {
   const half = histogram.reduce((sum, count) => sum + count, 0) / 2;

@@ -53,10 +53,7 @@ const PASSKEY = { name: 'x', credentialId: 'c', aaguid: '0', transports: [] };
 const open = (step: 'verify-otp' | 'create-authenticators') => [{ step, attempt: 4, at: NOW.toISOString() }];
 const IN_FLIGHT = { leaseUntil: inMs(30_000), attempt: 4, submission: 4 };
 
-/**
- * One row for each key of TABLE: a state, in some cases with its situation. All encrypted columns are set,
- * even if the state does not need them.
- */
+/** A row for each key of TABLE. All encrypted columns are set, even if the state does not need them. */
 const ROWS = {
   otp_requested: aRow({ ...SEAL, ...IN_FLIGHT, state: 'otp_requested', step: 'init-otp' }),
   otp_sent: aRow({ ...SEAL }),
@@ -163,9 +160,8 @@ const NEEDS_CODE: Goes = ['otp_needed', ALL, IDLE_END];
 const LOST: Goes = ['outcome_unknown', [CODE, PASSKEYS, REQUESTS], LIFE_END];
 
 /**
- * Written by hand. For each state and signal (what has happened): the next state, the encrypted columns that
- * are wiped, and when a worker must look at the row again. A state does not allow a signal that is not listed
- * here.
+ * Written by hand. For each state and signal: the next state, the encrypted columns that are wiped, and when
+ * the row is due. A state does not allow a signal that is not listed here.
  */
 const TABLE: Record<Place, { goes: Partial<Record<Moving, Goes>>; refuses: string }> = {
   otp_requested: {
@@ -432,7 +428,6 @@ describe('a state change', () => {
         lastResult: null,
         idleEndsAt: IDLE_END,
       });
-      // A new code makes earlier verifications irrelevant, but not an earlier registration.
       expect(patch.unresolved!.map(({ step, attempt }) => `${step} ${attempt}`)).toEqual(
         {
           otp_resend_asked: ['create-authenticators 4'],
@@ -603,7 +598,7 @@ describe('the end of an attempt', () => {
     ['upstream_misconfigured', 1],
     ['integration_missing', 0],
   ] as const)(
-    'parks the step (reason %s, `parkings` %i), and keeps that an effect is unknown',
+    'parks the step (reason %s, `parkings` %i), and keeps the record of an unknown effect',
     (reason, parkings) => {
       const row = { ...ROWS.otp_submitted, doubtAttempt: 4 } as Row;
       const ended = endOf(row, { ...ATTEMPT, reveals: 'all' });

@@ -35,16 +35,15 @@ export type Settings = Pick<
   | 'ONBOARDING_LIFE_MS'
 >;
 
-/** The time of a state change by PostgreSQL's clock, and the settings. */
+/** `now`: the time of PostgreSQL's clock. */
 export interface Moment {
   now: Date;
   settings: Settings;
 }
 
-/** What the subject's budget gets back: one sent code, or one try; null for nothing. */
 type Refund = 'send' | 'try' | null;
 
-/** The writes of one state change: changed columns, events, and the refund. */
+/** The writes of one state change. */
 export interface Moved {
   patch: Patch;
   events: NewEvent[];
@@ -52,13 +51,12 @@ export interface Moved {
 }
 
 interface Submitted {
-  /** Keyed hash of the submitted values. */
   fingerprint: string;
   claimId?: string;
   sealedRequests?: Buffer;
 }
 
-/** For each signal (what has happened): the facts that the state change needs besides the row. */
+/** For each signal: the facts that the state change needs besides the row. */
 export interface Facts {
   otp_resend_asked: Submitted & { reason?: string };
   otp_submitted: Submitted & { sealedOtpCode: Buffer };
@@ -68,14 +66,13 @@ export interface Facts {
   };
 
   otp_sent: { handle: string; targetBundle: string | null; lifeMs: number | null };
-  /** `codeLives`: whether the earlier code is still valid. */
   send_gave_up: { codeLives: boolean; result: Explanation; maySendAtOnce?: boolean };
   otp_verified: { sealedGrant: Buffer; deviceSigning: DeviceSigning | null; sessionExpiresAt: Date };
   otp_rejected: { result: Explanation; isWrong?: boolean; isLocked?: boolean };
   authenticators_created: { authenticatorIds: string[] | null };
   authenticators_rejected: { result: Explanation };
   outcome_lost: { result: Explanation; evidence: EventData<'outcome_lost'> } | ByTime;
-  /** `refund`: true if the try does not count, because the code was certainly not wrong. */
+  /** `refund`: whether the code was certainly not wrong, so that the try does not count. */
   step_failed: { failure: Explanation; isWrong?: boolean; refund?: boolean };
 
   otp_expired: { result: Explanation; refund?: boolean } | ByTime;
@@ -84,27 +81,25 @@ export interface Facts {
 
   cancelled: { reason?: string; by?: string };
   resolved_done: { decision: NewEvent; by?: string };
-  /**
-   * If the answer to a verification was lost, this decision also begins an attempt that sends a new code.
-   */
+  /** After a lost verification, this decision also begins to send a new code. */
   resolved_not_done: { decision: NewEvent; by?: string } & Partial<Submitted>;
   late_answer: { answer: Signal };
 }
 
-/** Marks a signal that a passed deadline caused, not the end of an attempt. */
+/** Marks a signal that a passed deadline caused. */
 type ByTime = { byTime: true };
 export const BY_TIME: ByTime = { byTime: true };
 
-/** The writes for the end of an attempt. They become part of a state change: see {@link endOf}. */
+/** The writes for the end of an attempt, which {@link move} adds to a state change. */
 export interface Ended extends Moved {
   upstreamStatus: number | null;
 }
 
 /**
- * Applies a signal (what has happened) to a row. No other code decides the next state.
+ * Applies a signal to a row. No other code decides the next state.
  *
  * @param ended the writes for the end of an attempt, if the signal ends one.
- * @throws ProblemError with the reason, if the row's state does not allow the signal.
+ * @throws ProblemError if the row's state does not allow the signal.
  */
 export function move<S extends Exclude<Signal, 'late_answer'>>(
   row: Row,
@@ -145,7 +140,7 @@ export function move<S extends Exclude<Signal, 'late_answer'>>(
   };
 }
 
-/** @returns the row after a state change. `version` counts the state changes, `lastSeq` counts the events. */
+/** @returns the row after a state change. */
 export function after(row: Row, { patch, events }: Pick<Moved, 'patch' | 'events'>, now: Date): Row {
   const moved: Columns = {
     ...row,
@@ -158,9 +153,7 @@ export function after(row: Row, { patch, events }: Pick<Moved, 'patch' | 'events
   return { ...moved, dueAt: dueOf(moved, now) } as Row;
 }
 
-/**
- * @returns the state changes of all passed deadlines, the earliest first; empty if no deadline has passed.
- */
+/** @returns the state changes of all passed deadlines, earliest first. */
 export function movesOfTime(row: Row): { signal: Signal; moved: Moved; to: Row }[] {
   const signal = signalOfTime(row);
   if (signal === null) return [];
@@ -170,8 +163,8 @@ export function movesOfTime(row: Row): { signal: Signal; moved: Moved; to: Row }
 }
 
 /**
- * @returns the row after the state changes of all passed deadlines, even if no worker has written these
- *   changes yet. A row with a call in flight keeps its state until the lease ends.
+ * @returns the row after all passed deadlines, even if no worker has written the changes yet. A row with a
+ *   call in flight keeps its state.
  */
 export function asOfNow(row: Row): Row {
   const last = movesOfTime(row).at(-1);
@@ -192,7 +185,6 @@ const effects = <S extends Signal>(
   },
 ) => by;
 
-/** What each signal (what has happened) changes, besides the changes of `entering`. */
 const EFFECTS = {
   otp_resend_asked: effects<'otp_resend_asked'>((row, { reason, ...submitted }, at) => ({
     patch: {
@@ -216,7 +208,7 @@ const EFFECTS = {
       otpHandle: handle,
       otpTargetBundle: targetBundle,
       otpSentAt: now,
-      // The cooldown begins only when the code is sent, because retries may have delayed the code.
+      // The cooldown begins only now, because retries may have delayed the code.
       otpResendAt: later(now, settings.OTP_RESEND_COOLDOWN_MS),
       otpExpiresAt: later(now, Math.min(lifeMs ?? Infinity, settings.OTP_LIFE_MS)),
       otpTriesLeft: settings.OTP_TRIES,
@@ -310,7 +302,7 @@ const EFFECTS = {
 
 /** Resets the columns that the new state does not keep from the old one. */
 function entering(state: State): Patch {
-  // Stored provider requests always belong to the earlier step, so they are wiped.
+  // Stored provider requests belong to the earlier step.
   const over = SEALED.filter((field) => !needs(state, field) || field === 'sealedRequests');
   return {
     state,
@@ -324,7 +316,7 @@ function entering(state: State): Patch {
   };
 }
 
-/** @returns the columns that change when the first attempt of a submission begins. */
+/** The changes when the first attempt of a submission begins. */
 function claimed(row: Row, step: StepName, { now, settings }: Moment): Patch {
   const attempt = row.attempt + 1;
   return {
@@ -347,10 +339,7 @@ const startedIn = (row: Row, step: StepName, facts: object): EventData<'attempt_
   fingerprint: (facts as Partial<Submitted>).fingerprint ?? null,
 });
 
-/**
- * @returns the entry of an attempt in `unresolved`. The entry is written when the attempt begins, and removed
- *   when the attempt ends. After a crash, the entry stays.
- */
+/** The entry is written when the attempt begins, and removed when it ends: after a crash, it stays. */
 const openAttempt = (step: StepName, attempt: number, now: Date): UnresolvedAttempt => ({
   step,
   attempt,
@@ -358,8 +347,7 @@ const openAttempt = (step: StepName, attempt: number, now: Date): UnresolvedAtte
 });
 
 /**
- * Deletes the session and the earlier code. In the state `otp_sent`, the code stays, because it is still
- * needed if no new code can be sent.
+ * Deletes the session and the earlier code. In `otp_sent`, the code stays, in case no new code can be sent.
  */
 function sending(row: Row, { now, settings }: Moment): Patch {
   return {
@@ -373,11 +361,7 @@ function sending(row: Row, { now, settings }: Moment): Patch {
 
 const NO_CODE = { otpHandle: null, otpTargetBundle: null, otpExpiresAt: null, otpTriesLeft: 0 } as const;
 
-/**
- * Releases a parked step.
- *
- * @param given the operator who released the step, and the reason. Undefined: the service released it.
- */
+/** @param given undefined if the service releases the step. */
 export const unpark = (now: Date, given?: { by: string; reason: string }): Moved => ({
   patch: { parkedReason: null, parkedAt: null, nextAttemptAt: now },
   events: [
@@ -407,10 +391,7 @@ export function retryNow(row: Row, step: StepName, given: { reason: string; by?:
   };
 }
 
-/**
- * Applies a late answer to the attempt with an unknown effect as if the answer had come in time. @returns
- * null if the answer does not show the outcome.
- */
+/** Applies a late answer as if it had come in time. @returns null if the answer does not show the outcome. */
 export function lateAnswer(lost: Row, { patch, events, refund }: Moved, answer: Signal): Moved | null {
   if (!nextState({ state: lost.state, step: lost.step, answer }, 'late_answer')) return null;
   const [attemptEnded, ...rest] = events;
@@ -425,14 +406,14 @@ export function lateAnswer(lost: Row, { patch, events, refund }: Moved, answer: 
   };
 }
 
-/** Records an answer that is too late to change anything. For an erased onboarding, the event has no data. */
+/** Records an answer that is too late to change anything; without data if the onboarding is erased. */
 export const keepLateAnswer = (row: Row, data: EventData<'late_answer_kept'>): Moved => ({
   patch: {},
   events: [{ type: 'late_answer_kept', actor: 'upstream', ...(row.erasedAt === null && { data }) }],
   refund: null,
 });
 
-/** Records a decision on an onboarding that has ended, and a passkey that is now known to exist. */
+/** Records a decision on an ended onboarding, and the passkeys that exist according to it. */
 export function recordDecision(
   row: Row,
   decision: NewEvent,
@@ -451,10 +432,7 @@ export function recordDecision(
   };
 }
 
-/**
- * Whether the decision on an unknown outcome is about this attempt. Attempts of earlier submissions stay
- * unresolved.
- */
+/** A decision is only about attempts of the latest submission. */
 export const isOfDecision = ({ submission }: Row, { attempt }: UnresolvedAttempt) => attempt >= submission;
 
 const undecided = (row: Row) => row.unresolved.filter((each) => !isOfDecision(row, each));
@@ -466,9 +444,7 @@ const decided = (row: Row, { now, settings }: Moment): Patch => ({
   idleEndsAt: later(now, settings.ONBOARDING_IDLE_MS),
 });
 
-/**
- * Records the submission's passkeys as registered. @param ids the provider's ids; null if they are not known.
- */
+/** @param ids the provider's ids; null if they are not known. */
 function registered(row: Row, ids: string[] | null, now: Date): Patch {
   const authenticators = row.pendingAuthenticators.map((pending, index) => ({
     id: ids?.[index] ?? null,
@@ -478,7 +454,7 @@ function registered(row: Row, ids: string[] | null, now: Date): Patch {
   return { authenticators: [...row.authenticators, ...authenticators], pendingAuthenticators: [] };
 }
 
-/** Empty settings, because cancellations and the changes of passed deadlines use no setting. */
+/** Cancellations and passed deadlines use no setting. */
 export const NO_SETTINGS = {} as Settings;
 
 const WIPED: NewEvent = { type: 'secrets_wiped', actor: 'service' };
@@ -513,7 +489,7 @@ export const resultOf = (row: Row, explanation: Explanation, now: Date) => ({
   at: now.toISOString(),
 });
 
-/** The end of the cooldown after the current code. The subject's limits may delay the next code further. */
+/** The subject's budget may delay the next code further. */
 const cooldownEnd = ({ otpSentAt }: Row, { settings }: Moment) =>
   otpSentAt && later(otpSentAt, settings.OTP_RESEND_COOLDOWN_MS);
 

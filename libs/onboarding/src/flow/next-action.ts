@@ -3,7 +3,7 @@ import { stepOfState } from './table.js';
 
 /** The caller's next action, with its time limits (RFC 3339). */
 export type NextAction =
-  /** `until`: when the next try is due or the lease of the call ends; null while the onboarding is parked. */
+  /** `until`: when the next try is due or the call's lease ends; null while the onboarding is parked. */
   | { type: 'wait'; until: string | null }
   | { type: 'submit_otp'; before: string | null }
   | { type: 'resend_otp'; notBefore: string | null }
@@ -35,8 +35,7 @@ export function nextActionOf(row: Row): NextAction {
       if (hasTimeFor(row, row.sessionEndsAt)) {
         return { type: 'submit_authenticators', before: instant(lastChance(row, row.sessionEndsAt)) };
       }
-      // The rest of the session is too short for a call. After the session, the caller can ask for a new
-      // code.
+      // The session is too short for a call. After it, the caller can ask for a new code.
       return resend(row, later(row.otpResendAt, row.sessionEndsAt));
     case 'outcome_unknown':
       // A decision about a verification may send a new code, so it needs time for that call.
@@ -47,8 +46,7 @@ export function nextActionOf(row: Row): NextAction {
 }
 
 /**
- * If a worker is late, `until` is this many milliseconds in the future, so that the caller does not poll
- * without a pause.
+ * If a worker is late, `until` is this far in the future, so that the caller does not poll without a pause.
  */
 const LATE_MS = 1_000;
 
@@ -63,15 +61,15 @@ export function hasTimeFor(row: Row, bound: Date | null): boolean {
 }
 
 /**
- * @returns the last instant at which a command can begin its call, so that the call ends in time. The idle
- *   time needs no margin for the call, because the command restarts the idle time.
+ * @returns the last instant at which a command can begin its call. The idle time needs no margin for the
+ *   call, because the command restarts it.
  */
 function lastChance(row: Row, bound: Date | null): Date {
   const lastCall = new Date(earlier(bound, row.lifeEndsAt).getTime() - row.callMs);
   return earlier(lastCall, row.idleEndsAt);
 }
 
-/** @returns the action `resend_otp`, or `none` if the onboarding ends before another code may be sent. */
+/** @returns `none` if the onboarding ends before another code may be sent. */
 function resend(row: Row, notBefore: Date | null): NextAction {
   if (later(row.now, notBefore)! > lastChance(row, null)) return { type: 'none' };
   return { type: 'resend_otp', notBefore: instant(notBefore) };

@@ -1,7 +1,7 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { Actor, EventType } from './events.js';
 
-/** One event of a timeline. The numbers of the events have no gaps. The data contains no secret. */
+/** One event of a timeline. `seq` has no gaps. `data` contains no secret. */
 @Entity('onboarding_events')
 export class OnboardingEvent {
   @PrimaryColumn('uuid', { name: 'onboarding_id' }) onboardingId!: string;

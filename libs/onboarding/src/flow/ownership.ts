@@ -4,7 +4,7 @@ import { notFound } from './refusal.js';
 
 type Owned = Pick<Onboarding, 'id' | 'caller' | 'integration'>;
 
-/** Who may give a command: only the onboarding's owner, or also a caller with `operations:write`. */
+/** Who may give a command. An operator is a caller with `operations:write`. */
 export type MayGive = 'owner' | 'owner-or-operator';
 
 const isWithin = ({ integrations }: Caller, row: Owned) =>
@@ -17,18 +17,14 @@ const operates = ({ scopes }: Caller) => scopes.has('operations:write');
 export const seesAll = (caller: Caller) => caller.scopes.has('operations:read') || operates(caller);
 
 /**
- * @throws ProblemError `not_found` if the onboarding does not exist, or if the caller may not see it. Such a
- *   caller must not learn that the onboarding exists.
+ * @throws ProblemError `not_found`, also if the caller may not see the onboarding, so that it stays secret.
  */
 export function mustSee<Row extends Owned>(row: Row | null, id: string, caller: Caller): Row {
   if (row && (owns(caller, row) || (seesAll(caller) && isWithin(caller, row)))) return row;
   throw notFound(id);
 }
 
-/**
- * @throws ProblemError `not_found` if the caller may not see the row; `forbidden` if the caller may only read
- *   the row.
- */
+/** @throws ProblemError `not_found` as {@link mustSee}; `forbidden` if the caller may only read the row. */
 export function mustTouch<Row extends Owned>(row: Row | null, id: string, caller: Caller, by: MayGive): Row {
   const seen = mustSee(row, id, caller);
   if (owns(caller, seen) || (by === 'owner-or-operator' && operates(caller))) return seen;
@@ -36,9 +32,8 @@ export function mustTouch<Row extends Owned>(row: Row | null, id: string, caller
 }
 
 /**
- * Applies the rule of {@link mustTouch} to a statement that writes a row without reading it first.
- *
- * @returns the caller and the integrations that the row must have; null means any.
+ * @returns the caller and the integrations that a row must have by the rule of {@link mustTouch}; null means
+ *   any.
  */
 export const touchedBy = (caller: Caller, by: MayGive) => ({
   caller: by === 'owner-or-operator' && operates(caller) ? null : caller.name,

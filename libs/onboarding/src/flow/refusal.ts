@@ -12,10 +12,7 @@ import {
   type StepName,
 } from './table.js';
 
-/**
- * @param row the row that `asOfNow` returns.
- * @returns why a command that begins a step is refused; null if the row's state and time allow the command.
- */
+/** @param row the row that `asOfNow` returns. */
 export function refusalOf(row: Row, signal: Signal, step: StepName): ProblemError | null {
   if (isEnded(row.state)) return onboardingEnded(row);
   if (!(statesFor(signal) as string[]).includes(row.state)) return illegal(row, signal);
@@ -23,17 +20,11 @@ export function refusalOf(row: Row, signal: Signal, step: StepName): ProblemErro
   return hasTimeFor(row, bound && row[bound]) ? null : tooLate(row, step);
 }
 
-/**
- * Whether a decision sends a new code. This is needed if the answer to a verification was lost, because the
- * old code cannot be used again.
- */
+/** A decision sends a new code after a lost verification, because the old code cannot be used again. */
 export const sendsNewCode = ({ state, step }: Row, outcome: 'done' | 'not_done') =>
   state === 'outcome_unknown' && step === 'verify-otp' && outcome === 'not_done';
 
-/**
- * @param row the row that `asOfNow` returns.
- * @returns why an outcome cannot be decided; null if it can.
- */
+/** @param row the row that `asOfNow` returns. */
 export function refusalOfDecision(row: Row, outcome: 'done' | 'not_done'): ProblemError | null {
   if (isEnded(row.state)) return row.unresolved.length > 0 ? null : onboardingEnded(row);
   const extensions = stateAndNextAction(row);
@@ -55,10 +46,7 @@ export function refusalOfDecision(row: Row, outcome: 'done' | 'not_done'): Probl
   return sendsNewCode(row, outcome) ? refusalOf(row, signal, 'init-otp') : null;
 }
 
-/**
- * @param row the row that `asOfNow` returns.
- * @returns why no step can be tried now; null if a step can.
- */
+/** @param row the row that `asOfNow` returns. */
 export function refusalOfRetry(row: Row): ProblemError | null {
   if (isEnded(row.state)) return onboardingEnded(row);
   const step = stepOfState(row.state);
@@ -67,10 +55,7 @@ export function refusalOfRetry(row: Row): ProblemError | null {
   return new ProblemError('illegal_state', { detail, extensions: stateAndNextAction(row) });
 }
 
-/**
- * @param row the row that `asOfNow` returns.
- * @returns why the onboarding cannot be cancelled; null if it can.
- */
+/** @param row the row that `asOfNow` returns. */
 export const refusalOfCancel = (row: Row) => (isEnded(row.state) ? onboardingEnded(row) : null);
 
 export const onboardingEnded = (row: Row) =>
@@ -88,7 +73,7 @@ export const versionMismatch = (row: Row) =>
 export const notFound = (id: string) =>
   new ProblemError('not_found', { detail: `There is no onboarding ${id}.` });
 
-/** @returns the refusal of a command after other writers have changed the row at each try. */
+/** The refusal of a command whose row other writers have changed at each try. */
 export const changing = () =>
   new ProblemError('illegal_state', {
     detail: 'Other commands are changing this onboarding. Try again.',

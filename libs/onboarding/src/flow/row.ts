@@ -14,7 +14,7 @@ import {
   type StepName,
 } from './table.js';
 
-/** An attempt with an unknown effect: no answer shows whether the provider acted. */
+/** No answer shows whether the provider acted. */
 export interface UnresolvedAttempt {
   step: StepName;
   attempt: number;
@@ -23,7 +23,7 @@ export interface UnresolvedAttempt {
   evidence?: CallEvidence & { detail: string };
 }
 
-/** Explains a step's end: a code, a sentence, and the faulty members of the request. */
+/** Why a step ended. `errors`: the faulty members of the request. */
 export interface Explanation {
   code: ResultCode;
   detail: string;
@@ -73,21 +73,14 @@ type ColumnsOfState =
   | { state: 'outcome_unknown'; step: DoubtfulStep }
   | { state: EndedState; step: null };
 
-/**
- * The columns of a row, the database's time at the read (`now`), and how long one more call may take
- * (`callMs`).
- */
+/** `now`: the database's time at the read. `callMs`: how long one more call may take. */
 export type Columns = Onboarding & {
   now: Date;
   callMs: number;
-  /**
-   * Set only in the result of a statement that begins an attempt: an operator has paused the integration, so
-   * no call may be made.
-   */
+  /** Set only by a statement that begins an attempt: the integration is paused, so no call may be made. */
   paused?: true;
 };
 
-/** A row with the time of the read. The allowed commands depend on this time. */
 export type Row = Columns & ColumnsOfState;
 
 export type RowInStep = Row & {
@@ -97,10 +90,7 @@ export type RowInStep = Row & {
 
 export type Patch = Partial<Onboarding>;
 
-/**
- * @returns the earliest deadline of a live row, at which the row leaves its state; null if the onboarding has
- *   ended.
- */
+/** @returns when a live row leaves its state by time; null if the onboarding has ended. */
 export function deadlineOf(
   row: Pick<Onboarding, 'state' | 'otpExpiresAt' | 'sessionEndsAt' | 'idleEndsAt' | 'lifeEndsAt'>,
 ): Date | null {
@@ -110,8 +100,7 @@ export function deadlineOf(
 }
 
 /**
- * @returns when a worker must look at a row again. In flight: when the lease ends. Waiting: at the next try
- *   or at the deadline, whichever is earlier. Ended: now; null once the digest of its timeline is stored.
+ * @returns when a worker must look at a row again. An ended row is due at once, until its anchor is stored.
  */
 export function dueOf(row: Omit<Columns, 'dueAt'>, now: Date): Date | null {
   if (isEnded(row.state)) return row.anchoredSeq === row.lastSeq ? null : now;
@@ -129,10 +118,7 @@ export function signalOfTime(row: Columns): Signal | null {
   return signalAtBound(row.state, row.doubtAttempt !== null || leaseUntil !== null);
 }
 
-/**
- * @returns when the passing of time changes a row: at its deadline, or at the end of its lease if that is
- *   later.
- */
+/** @returns when time alone changes a row: at its deadline, or at the end of its lease if that is later. */
 export function changesAt(row: Columns): Date | null {
   const deadline = deadlineOf(row);
   return deadline && row.leaseUntil && row.leaseUntil > deadline ? row.leaseUntil : deadline;

@@ -1,6 +1,4 @@
-/**
- * The next state for each state and signal, and the rules of each state. See the diagram in ARCHITECTURE.md.
- */
+/** The states, the signals and the next state for each. See the diagram in ARCHITECTURE.md. */
 
 export const STEPS = ['init-otp', 'verify-otp', 'create-authenticators'] as const;
 export type StepName = (typeof STEPS)[number];
@@ -46,18 +44,17 @@ export type Signal = (typeof SIGNALS)[number];
 export const OTP_NEEDED_REASONS = ['otp_expired', 'session_expired', 'send_failed'] as const;
 export type OtpNeededReason = (typeof OTP_NEEDED_REASONS)[number];
 
-/** The columns with encrypted secrets that are wiped after use. */
+/** The encrypted columns that are wiped after use. */
 export const SEALED = ['sealedOtpCode', 'sealedGrant', 'sealedAuthenticators', 'sealedRequests'] as const;
 export type SealedField = (typeof SEALED)[number];
 
 interface RulesOfState {
-  /** The step that is in flight or waits for its next try. */
   step?: StepName;
-  /** The column with the state's own deadline, in addition to the onboarding's idle time and total life. */
+  /** The column with the state's own deadline, besides the onboarding's idle time and total life. */
   bound?: 'otpExpiresAt' | 'sessionEndsAt';
-  /** The signal when the deadline in the column `bound` passes. */
+  /** The signal when the time in `bound` passes. */
   atBound?: 'otp_expired' | 'session_expired';
-  /** The secrets that the state still needs. All others are wiped. */
+  /** All other secrets are wiped. */
   keeps: readonly SealedField[];
 }
 
@@ -78,7 +75,7 @@ const IN: Readonly<Record<LiveState, RulesOfState>> = {
     atBound: 'session_expired',
     keeps: ['sealedGrant', 'sealedAuthenticators', 'sealedRequests'],
   },
-  // The session is still needed, because a decision or a late answer may lead back to `otp_verified`.
+  // A decision or a late answer may lead back to `otp_verified`, which needs the session.
   outcome_unknown: { keeps: ['sealedGrant'] },
 };
 
@@ -92,12 +89,12 @@ interface IfCodeLives {
   otherwise: State;
 }
 
-/** `answer`: the state to which the late answer would have led if it had come in time. */
+/** `answer`: the state to which the late answer would have led in time. */
 type Target = State | IfSessionLives | IfCodeLives | 'answer';
 
 const ENDINGS = { step_failed: 'failed', expired: 'expired', cancelled: 'cancelled' } as const;
 
-/** `outcome_unknown` has two rows: the next states depend on the step whose answer was lost. */
+/** `outcome_unknown` has one entry for each step whose answer can be lost. */
 const TRANSITIONS = {
   otp_requested: {
     otp_sent: 'otp_sent',
@@ -149,23 +146,23 @@ const TRANSITIONS = {
   cancelled: {},
 } as const satisfies Record<Place, Partial<Record<Signal, Target>>>;
 
-/** The steps for which a lost answer needs a decision. A code that may have been mailed twice needs none. */
+/** The steps whose lost answer needs a decision. A code that may have been mailed twice needs none. */
 export type DoubtfulStep = Exclude<StepName, 'init-otp'>;
 type Place = Exclude<State, 'outcome_unknown'> | `outcome_unknown after ${DoubtfulStep}`;
 
-/** The facts about an onboarding that decide the next state. `step` matters in `outcome_unknown` only. */
+/** `step` matters in `outcome_unknown` only. */
 export interface Situation {
   state: State;
   step?: StepName | null;
   sessionLives?: boolean;
   /** For `send_gave_up`: whether an earlier code is still valid. */
   codeLives?: boolean;
-  /** For `late_answer`: the signal to which the answer would have led if it had come in time. */
+  /** For `late_answer`: the signal to which the answer would have led in time. */
   answer?: Signal;
 }
 
 /**
- * @returns the next state, or null if the signal is not allowed.
+ * @returns null if the signal is not allowed.
  * @throws Error for an unknown state, step or signal.
  */
 export function nextState(situation: Situation, signal: Signal): State | null {
@@ -196,8 +193,7 @@ function placeOf({ state, step }: Situation): Place {
 }
 
 /**
- * @returns the states in which a signal is allowed. `outcome_unknown` counts if one of its two entries in
- *   `TRANSITIONS` allows the signal.
+ * @returns the states in which a signal is allowed, with `outcome_unknown` if it is allowed after any step.
  */
 export function statesFor(signal: Signal): LiveState[] {
   const places = (Object.keys(TRANSITIONS) as Place[]).filter((place) => signal in TRANSITIONS[place]);
@@ -213,16 +209,12 @@ export function stateOfStep(step: StepName): LiveState {
   return LIVE_STATES.find((state) => IN[state].step === step)!;
 }
 
-/** @returns the step that is in flight or waits for its next try in this state. */
 export const stepOfState = (state: State): StepName | null =>
   isEnded(state) ? null : (IN[state].step ?? null);
 
 export const boundOf = (state: LiveState) => IN[state].bound ?? null;
 
-/**
- * @param mayHaveActed whether an attempt has an unknown effect.
- * @returns the signal when the deadline of a state passes.
- */
+/** @param mayHaveActed whether an attempt has an unknown effect. */
 export function signalAtBound(state: State, mayHaveActed: boolean): Signal {
   const { step, atBound } = IN[state as LiveState];
   if (!atBound) throw new Error(`the state "${state}" has no deadline of its own`);
@@ -231,7 +223,6 @@ export function signalAtBound(state: State, mayHaveActed: boolean): Signal {
 
 export const needs = (state: State, field: SealedField) => !isEnded(state) && IN[state].keeps.includes(field);
 
-/** Whether idle time ends an onboarding in this state. In `outcome_unknown`, only the total life ends it. */
 export const countsIdleTime = (state: LiveState) => state !== 'outcome_unknown';
 
 export const canLeaveDoubt = (step: StepName): step is DoubtfulStep => step !== 'init-otp';

@@ -10,24 +10,18 @@ import { Integrations, type Integration } from '#libs/upstream';
 import { IntegrationKnowledge } from './integration-knowledge.js';
 import { findingOf, type IntegrationFinding } from './integration-verdict.js';
 
-/** The name of a check that `/health/ready` shows only while the check is down. */
+/** `/health/ready` shows this check only while it is down. */
 const GROUP = 'upstreams';
-/** How often each process reports its view of the integrations, and reads the views of the others. */
+/** How often a process shares its view of the integrations. */
 const REFRESH_MS = 2_500;
 /** A process reports a change within this time. Answers about health are at most this old. */
 const SOON_MS = 250;
-/**
- * `/health/ready` waits for PostgreSQL this long, and then answers with the known facts. A process that shuts
- * down also waits at most this long.
- */
+/** How long `/health/ready` and a shutdown wait for PostgreSQL. */
 const PATIENCE_MS = 1_000;
 /** How often a process probes an integration if only this process still has trouble with it. */
 const HURRIED_PROBE_MS = 5_000;
 
-/**
- * Judges the health of the integrations by the reports of all processes, so that the service also shows an
- * outage that only the worker notices (docs/decisions/0025).
- */
+/** Judges the health of the integrations by the reports of all processes (docs/decisions/0025). */
 @Injectable()
 export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #logger = new Log('IntegrationHealth');
@@ -92,7 +86,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
     this.#soon ??= outsideRequests(() => setTimeout(sync, SOON_MS).unref());
   }
 
-  /** Only this method logs changes. No request starts this method, so these log lines have no request id. */
+  /** Only this method logs changes: no request starts it, so the log lines have no request id. */
   async #refresh(): Promise<void> {
     await this.knowledge.sync();
     this.#logChanges();
@@ -110,10 +104,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
     }
   }
 
-  /**
-   * Probes an integration with trouble, because calls may be rare. Only a call can show that the
-   * integration's key, signer, clock or breaker is in order again.
-   */
+  /** Calls may be rare, and only a call can show that the key, signer, clock or breaker is in order again. */
   #probeWhenTroubled({ name, provider, skew, keys }: Integration): void {
     const now = this.clock.monotonicMs();
     const isOwn =
@@ -133,7 +124,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
       : this.config.PROBE_EVERY_MS;
     if (now - Math.max(sinceMs, provider.lastProbeAtMs) < everyMs) return;
     const limits = { timeoutMs: this.config.CALL_TIMEOUT_MS, beforeSend: () => undefined };
-    // The error can be ignored here, because the provider records how the probe ends.
+    // The provider records how the probe ends.
     provider.probe(limits).catch(() => undefined);
   }
 

@@ -17,8 +17,7 @@ import {
 import type { Known } from './integration-verdict.js';
 
 /**
- * Collects what all processes know about the integrations: reports the view of this process, and reads the
- * views of the other processes. During an outage of PostgreSQL, the last known facts stay.
+ * Shares what all processes know about the integrations. While PostgreSQL is away, the last known facts stay.
  */
 @Injectable()
 export class IntegrationKnowledge {
@@ -36,38 +35,32 @@ export class IntegrationKnowledge {
     @Inject(PROCESS_NAME) private readonly process: string,
   ) {}
 
-  /** Milliseconds since the reports of the other processes were last read. */
+  /** Since the reports of the other processes were last read. */
   get ageMs(): number {
     return this.#read ? this.clock.monotonicMs() - this.#read.atMs : Infinity;
   }
 
-  /** Why the reports may be old or not shared; null if they are current and shared. */
+  /** Null if the reports are current and shared. */
   get fault(): string | null {
     const fault = this.#fault ?? this.counted.fault;
     return fault && (findOutage(fault) ?? 'a statement fails.');
   }
 
-  /** Reports this process's view and reads the other views, one run at a time. Never rejects. */
+  /** Shares the views, one run at a time. Never rejects. */
   sync(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.#syncing ??= this.#sync().finally(() => (this.#syncing = null));
     return this.#syncing;
   }
 
-  /**
-   * Deletes this process's reports and stops reporting. While PostgreSQL is away, the reports are not
-   * deleted, but they expire.
-   */
+  /** Stops reporting, and deletes this process's reports. While PostgreSQL is away, they only expire. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#syncing;
     await this.shared.withdraw(this.process).catch(() => undefined);
   }
 
-  /**
-   * @returns the sorted names of all integrations that a process uses, that are paused, or whose onboardings
-   *   are parked or have an unknown outcome.
-   */
+  /** @returns the sorted names, also of integrations that this process does not have. */
   names(): string[] {
     const { views = [], pauses = [] } = this.#read?.reports ?? {};
     const known = this.integrations.all().map(({ name }) => name);
@@ -141,12 +134,11 @@ export class IntegrationKnowledge {
     return this.integrations.find(integration)?.provider.ends.okAtMs(what) ?? -Infinity;
   }
 
-  /** Whether, in this process, the failing call has succeeded after its last failure. */
+  /** Whether the call has succeeded in this process since its last failure. */
   #isOver({ integration, what, lastAt }: Trouble): boolean {
     return this.#epochOf(this.#okAtMs(integration, what)) > lastAt;
   }
 
-  /** @returns the views of other processes that have not expired, and the current view of this process. */
   #views(): View[] {
     const stored = this.#read?.reports.views ?? [];
     const others = this.ageMs < LIVE_MS ? stored.filter(({ process }) => process !== this.process) : [];
@@ -166,10 +158,6 @@ export class IntegrationKnowledge {
     return [...others, ...own];
   }
 
-  /**
-   * @returns the reported failures without a later success, and the failures that this process has not
-   *   reported yet.
-   */
   #troubles(): Trouble[] {
     const troubles = (this.#read?.reports.troubles ?? []).filter((trouble) => !this.#isOver(trouble));
     const own = this.integrations
@@ -224,10 +212,7 @@ export class IntegrationKnowledge {
     }));
   }
 
-  /**
-   * @returns milliseconds since the epoch by PostgreSQL's clock; before the first read, by this process's
-   *   clock, which may be wrong.
-   */
+  /** By PostgreSQL's clock; before the first read, by this process's clock, which may be wrong. */
   #epochOf(monotonicMs: number): number {
     if (this.#read) return this.#read.reports.now + monotonicMs - this.#read.atMs;
     return this.clock.nowMs() + monotonicMs - this.clock.monotonicMs();

@@ -5,18 +5,15 @@ import type { BreakerState, FailureClass, TroubleName } from '#libs/upstream';
 /** A process that has not refreshed its views for this time counts as gone. */
 export const LIVE_MS = 10_000;
 
-/** How a process sees an integration now, without times. */
 export interface ViewFacts {
   breaker: BreakerState;
-  /**
-   * The difference between the clocks of the process and the provider, in milliseconds, never negative.
-   */
+  /** The difference between the clocks of the process and the provider; never negative. */
   skewMs: number;
   /** Why the last signing failed; null if signing works. */
   signer: string | null;
-  /** The last HTTP status with which the provider refused requests of the process that reports. */
+  /** The HTTP status of the provider's last refusal. */
   refusedStatus: number | null;
-  /** The signing key that is used first, if the integration has two. */
+  /** Which signing key is in use; null if the integration has only one. */
   key: { inUse: number; count: number; fingerprint: string } | null;
 }
 
@@ -31,10 +28,7 @@ export interface View extends ViewFacts {
   refusedSince: number | null;
 }
 
-/**
- * What a process reports about an integration, with ages in milliseconds instead of times, because clocks may
- * differ.
- */
+/** The report of a process, with ages instead of times, because clocks may differ. */
 export interface OwnView extends ViewFacts {
   integration: string;
   breakerAgeMs: number | null;
@@ -52,7 +46,6 @@ export interface Trouble {
   status: number | null;
 }
 
-/** Failures to report, with ages in milliseconds instead of times. */
 export interface OwnTrouble extends Pick<
   Trouble,
   'integration' | 'what' | 'failures' | 'failure' | 'status'
@@ -63,7 +56,7 @@ export interface OwnTrouble extends Pick<
   goodForMs: number | null;
 }
 
-/** The number of onboardings that wait for an operator. */
+/** Onboardings that wait for an operator. */
 export interface Count {
   integration: string;
   what: 'parked' | 'outcome_unknown';
@@ -90,9 +83,8 @@ const ago = (column: string) => `clock_timestamp() - ${column} * interval '1 mil
 const ms = (instant: string) => `(extract(epoch FROM ${instant}) * 1000)::float8`;
 
 /**
- * Writes the views. The start of a problem stays as first reported. Deletes the views of processes that have
- * been silent for a minute. Skips old views that another process has locked, because a wait for these locks
- * would delay all processes after an outage of PostgreSQL.
+ * Keeps the start of a problem as first reported. Deletes the views of processes that have been silent for a
+ * minute, but skips locked rows: a wait would delay all processes after an outage of PostgreSQL.
  */
 const PUBLISH = `
   WITH gone AS (
@@ -114,10 +106,7 @@ const PUBLISH = `
 
 const WITHDRAW = `DELETE FROM integration_views WHERE process = $1::text`;
 
-/**
- * Writes the failures of calls. Deletes rows without a failure for a day, because a removed integration
- * leaves such rows.
- */
+/** Deletes rows without a failure for a day, because a removed integration leaves such rows. */
 const REPORT = `
   WITH gone AS (DELETE FROM integration_troubles WHERE (integration, what) IN (
     SELECT integration, what FROM integration_troubles WHERE last_at < clock_timestamp() - interval '1 day'
@@ -137,10 +126,7 @@ const REPORT = `
     failure = CASE WHEN excluded.last_at >= t.last_at THEN excluded.failure ELSE t.failure END,
     status = CASE WHEN excluded.last_at >= t.last_at THEN excluded.status ELSE t.status END`;
 
-/**
- * Deletes failures that a later success has ended. Skips rows that another process is writing: the next run
- * deletes them.
- */
+/** Skips rows that another process is writing: the next run deletes them. */
 const MENDED = `
   DELETE FROM integration_troubles WHERE (integration, what) IN (
     SELECT t.integration, t.what FROM integration_troubles t
@@ -172,7 +158,6 @@ const PROCESSES = `
 export class IntegrationReports {
   constructor(private readonly statements: PreparedStatements) {}
 
-  /** Reports what this process sees of the integrations, and that the process is alive. */
   async publish(process: string, views: readonly OwnView[]): Promise<void> {
     const rows = views.map(({ integration, breakerAgeMs, refusedAgeMs, ...facts }) => ({
       integration,
@@ -183,7 +168,6 @@ export class IntegrationReports {
     await this.statements.run(prepared(PUBLISH), [process, JSON.stringify(rows)]);
   }
 
-  /** Deletes the reports of a process that ends. */
   async withdraw(process: string): Promise<void> {
     await this.statements.run(prepared(WITHDRAW), [process]);
   }
@@ -198,11 +182,7 @@ export class IntegrationReports {
     await this.statements.run(prepared(REPORT), [JSON.stringify(rows)]);
   }
 
-  /**
-   * Deletes failures that a later success has ended.
-   *
-   * @param mended the calls that have succeeded. `age`: milliseconds since the success.
-   */
+  /** @param mended the calls that have succeeded after a failure. `age`: milliseconds since the success. */
   async mended(mended: readonly { integration: string; what: TroubleName; age: number }[]): Promise<void> {
     await this.statements.run(prepared(MENDED), [JSON.stringify(mended)]);
   }

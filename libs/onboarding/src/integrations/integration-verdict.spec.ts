@@ -128,14 +128,14 @@ const DOWN: [name: string, known: Partial<Known>, finding: Omit<IntegrationFindi
   [
     'the key may only read',
     { views: [view({ refusedSince: AT, refusedStatus: 200 })] },
-    { detail: `our key may not do what is needed since ${said}`, refused: { since: at, status: 200 } },
+    { detail: `our key lacks a permission since ${said}`, refused: { since: at, status: 200 } },
   ],
   [
     'calls are not sent because of the clock',
     { views: [view({ refusedSince: AT, skewMs: 40_000 })] },
     {
       detail:
-        `our clock or signer has stopped our requests since ${said}; ` +
+        `our clock or our signer prevents requests since ${said}; ` +
         'the clocks are 40 s apart, as service-1 sees it',
       refused: { since: at },
       clockSkewSeconds: 40,

@@ -1,9 +1,7 @@
 import type { Finding } from '#libs/platform';
 import type { Count, Pause, Trouble, View } from './integration-reports.js';
 
-/**
- * How many failures of one step in a row count as an outage. A working provider may also fail sometimes.
- */
+/** Fewer failures of a step in a row are no outage, because a working provider also fails sometimes. */
 const FAILURES_IN_A_ROW = 3;
 
 /** All known facts about one integration. Times are in milliseconds since the epoch. */
@@ -15,22 +13,16 @@ export interface Known {
   now: number;
 }
 
-/** A finding with a member for each fact, for programs. Times are RFC 3339. Unknown facts have no member. */
+/** Times are RFC 3339. Unknown facts have no member. */
 export interface IntegrationFinding extends Finding {
-  /**
-   * Set if an operator has paused the integration. Only the console shows who did it and why, because this
-   * check is public.
-   */
+  /** Without the operator and the reason, because this check is public. */
   paused?: { since: string };
   /** Breakers that are not closed. */
   breakers?: { process: string; state: string; since: string }[];
-  /**
-   * The provider refuses our key, the key's scope or our clock. `status`: the HTTP status of the last
-   * refusal.
-   */
+  /** The provider refuses our key, its scope or our clock. `status`: the HTTP status of the last refusal. */
   refused?: { since: string; status?: number };
   unsigned?: string[];
-  /** The largest difference between the clock of a process and the provider's clock, if it is too large. */
+  /** The largest difference from the provider's clock, if it is too large. */
   clockSkewSeconds?: number;
   /** Calls that have failed since they last succeeded. */
   failing?: { call: string; failures: number; since: string }[];
@@ -43,8 +35,7 @@ export interface IntegrationFinding extends Finding {
 type Part = { text?: string; facts?: Partial<IntegrationFinding> } | null;
 
 /**
- * Judges the health of an integration. Onboardings with an unknown outcome are shown, but count as no fault:
- * they wait up to a day for a decision, and the provider may work again long before the decision.
+ * Unknown outcomes are no fault: they may wait a day for a decision, while the provider works again.
  *
  * @param skewWarnMs a difference between clocks that counts as a fault.
  */
@@ -100,7 +91,6 @@ function breakers(views: readonly View[]): Part {
   };
 }
 
-/** @returns a refusal that a live process sees now, or that an ended process has reported. */
 function refused(views: readonly View[], troubles: readonly Trouble[]): Part {
   const trouble = troubles.find(({ what }) => what === 'access');
   const seen = views.filter(({ refusedSince }) => refusedSince !== null);
@@ -114,8 +104,8 @@ function refused(views: readonly View[], troubles: readonly Trouble[]): Part {
 }
 
 function whyRefused(status: number | null): string {
-  if (status === null) return 'our clock or signer has stopped our requests';
-  if (status >= 200 && status <= 299) return 'our key may not do what is needed';
+  if (status === null) return 'our clock or our signer prevents requests';
+  if (status >= 200 && status <= 299) return 'our key lacks a permission';
   return `our requests are refused with ${status}`;
 }
 
@@ -139,7 +129,7 @@ function clocks(views: readonly View[], warnMs: number): Part {
   };
 }
 
-/** A failure counts only for some time. Afterwards, the state is unknown, unless there was another call. */
+/** A failure counts only for some time. After that, the state is unknown. */
 const isCurrent = ({ goodUntil }: Trouble, now: number) => now < goodUntil;
 
 function failing({ troubles, now }: Known): Part {
@@ -199,7 +189,7 @@ function unknown(counts: readonly Count[]): Part {
   };
 }
 
-/** Shows the signing key of each process, because the processes may differ during a key change. */
+/** The processes may differ during a key change. */
 function keys(views: readonly View[]): Part {
   const texts = views.flatMap(({ key, process }) =>
     key ? [{ process, text: `signs with key ${key.inUse} of ${key.count}, ${key.fingerprint}` }] : [],
@@ -216,7 +206,6 @@ const sumOf = (rows: readonly Count[]) => ({
 });
 
 const instant = (ms: number) => new Date(ms).toISOString();
-/** Formats a time for people, in whole seconds. */
 const shown = (ms: number) => instant(ms).replace(/\.\d+Z$/, 'Z');
 
 function by<T>(key: (value: T) => string) {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
 import { statement } from '../store/statement.js';
 
-/** A text with which a provider refused calls, and which this service does not know. */
+/** A text of a provider's refusals that this service does not know. */
 export interface UnknownRefusal {
   id: string;
   integration: string;
@@ -38,12 +38,11 @@ const COUNTS = statement(
   'SELECT integration, count(*)::int AS texts FROM unknown_refusals GROUP BY integration',
 );
 
-/** Lists and deletes unknown refusals for operators. */
 @Injectable()
 export class RefusalList {
   constructor(private readonly statements: PreparedStatements) {}
 
-  /** Lists the texts, the latest first. @param integration null for all integrations. */
+  /** Latest first. @param integration null for all integrations. */
   list(integration: string | null, limit: number): Promise<UnknownRefusal[]> {
     return this.statements.run<UnknownRefusal>(LIST, LIST.bind({ integration, limit }));
   }
@@ -54,8 +53,8 @@ export class RefusalList {
   }
 
   /**
-   * Deletes one text, or all texts of an integration, after a developer has added them to the source code. If
-   * a provider sends a deleted text again, the text is listed again.
+   * Deletes texts that a developer has added to the source code. A text that a provider sends again is listed
+   * again.
    */
   forget(
     which: { id: string } | { integration: string },

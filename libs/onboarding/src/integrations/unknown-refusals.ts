@@ -13,10 +13,10 @@ import { statement } from '../store/statement.js';
 
 /** How many texts of an integration are stored. Further texts are counted together, under an empty text. */
 export const TEXTS_KEPT = 200;
-/** How many texts may wait in memory. Even in an outage, a provider sends few different texts. */
+/** How many texts may wait in memory. */
 const WAITING = 500;
 const WRITE_EVERY_MS = 1_000;
-/** A process that ends waits at most this long for PostgreSQL. */
+/** How long a shutdown waits for PostgreSQL. */
 const PATIENCE_MS = 1_000;
 
 export interface RefusedCall {
@@ -61,14 +61,13 @@ const NOTE = statement(
 );
 
 /**
- * Collects texts of refusals that this service does not know, without personal data, so that a developer can
- * add them. Writes the texts later in batches, so that no attempt waits for a write.
+ * Collects unknown texts of refusals, without personal data, so that a developer can add them to the code.
+ * Writes in batches, so that no attempt waits.
  */
 @Injectable()
 export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #logger = new Log('UnknownRefusals');
   readonly #counter;
-  /** The texts that are not written yet, by integration, step, status and text. */
   #waiting = new Map<string, Seen>();
   readonly #logged = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
@@ -97,7 +96,7 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
     await Promise.race([this.write(), patience]);
   }
 
-  /** Keeps the text of a refusal for a later write, if this service does not know the text. Never throws. */
+  /** Keeps an unknown text of a refusal for a later write. Never throws. */
   note(call: RefusedCall, { unknownText }: Pick<UpstreamError, 'unknownText'>): void {
     if (!unknownText) return;
     const { integration, step, onboardingId } = call;
@@ -117,7 +116,7 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
     }
   }
 
-  /** Writes the waiting texts, one run at a time. Never rejects. */
+  /** One run at a time. Never rejects. */
   write(): Promise<void> {
     if (this.#waiting.size === 0 && !this.#writing) return Promise.resolve();
     this.#writing ??= this.#write().finally(() => (this.#writing = null));
@@ -136,9 +135,7 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
     }
   }
 
-  /**
-   * Writes each text alone, so that a text that PostgreSQL does not accept does not block the other texts.
-   */
+  /** A text that PostgreSQL does not accept must not block the others. */
   async #writeEach(taken: Map<string, Seen>): Promise<void> {
     for (const [key, seen] of taken) {
       try {
@@ -150,7 +147,6 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
     }
   }
 
-  /** Keeps the texts during an outage of PostgreSQL. Drops a text that PostgreSQL does not accept. */
   #failed(texts: Map<string, Seen>, error: Error): void {
     const isAway = isDatabaseAway(error);
     if (isAway) this.#keep(texts);

@@ -6,15 +6,12 @@ import type { OperationAction } from './operation.js';
 /**
  * Carries out an action on one onboarding, and waits for its calls to the provider.
  *
- * @returns the onboarding after the action; null if the item's result does not depend on the onboarding.
+ * @returns null if the item's result does not depend on the onboarding.
  * @throws ProblemError if the onboarding does not allow the action.
  */
 export type Execute = (id: string, reason: string, terms: Terms) => Promise<Row | null>;
 
-/**
- * Knows the actions that other libs carry out. This lib must not depend on those libs, so each of them
- * registers its actions at boot.
- */
+/** The actions that other libs carry out. They register at boot, because this lib must not depend on them. */
 @Injectable()
 export class Executors {
   readonly #executors = new Map<OperationAction, Execute>();

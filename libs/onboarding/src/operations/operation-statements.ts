@@ -1,14 +1,13 @@
 import { statement } from '../store/statement.js';
 
-/** The columns of an operation. The statement must give the operation the alias `o`. */
+/** The columns of the operation `o`. */
 export const OPERATION = `o.id, o.action, o.actor, o.via, o.role, o.reason, o.target, o.integrations, o.state,
   o.total, o.done, o.refused, o.failed, o.created_at AS "createdAt", o.ended_at AS "endedAt",
   o.trace_parent AS "traceParent"`;
 
-/** A condition: the reader may see all integrations of the operation. */
 const VISIBLE = `($within::text[] IS NULL OR o.integrations <@ $within::text[])`;
 
-/** The values of {@link GIVEN_COLUMNS}, as parameters of a statement. */
+/** The values of {@link GIVEN_COLUMNS}. */
 export const GIVEN = `$id::uuid, $action::text, $actor::text, $via::text, $role::text, $reason::text,
   $target::jsonb, $integrations::text[], $traceParent::text`;
 export const GIVEN_COLUMNS = 'id, action, actor, via, role, reason, target, integrations, trace_parent';
@@ -16,7 +15,6 @@ export const GIVEN_COLUMNS = 'id, action, actor, via, role, reason, target, inte
 export const AUDITED = `INSERT INTO audit_events (actor, action, target, address, data)
   SELECT $actor::text, $audited::text, $auditTarget::text, $address::text, $auditData::jsonb FROM`;
 
-/** The part of a statement that stores an idempotency key, unless the key exists. */
 export const KEY_TAKEN = (from: string) => `key_taken AS (
     INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by, locked_until)
     SELECT $keyCaller::text, $route::text, $key::text, $keyFingerprint::text, $takenBy::uuid,
@@ -31,7 +29,7 @@ export const FIND_OPERATION = statement(
   `SELECT ${OPERATION} FROM operations o WHERE o.id = $id::uuid AND ${VISIBLE}`,
 );
 
-/** Lists operations, newest first. Sorts by id, because ids grow with time. */
+/** Newest first, because ids grow with time. */
 export const LIST_OPERATIONS = statement(
   'list_operations',
   `SELECT ${OPERATION} FROM operations o WHERE o.id < $below::uuid AND ${VISIBLE}
@@ -106,10 +104,7 @@ export const ABORT = statement(
   SELECT ${OPERATION} FROM aborted o`,
 );
 
-/**
- * Finds out whether the integration exists: a process has reported it, it is paused, or a subject has a
- * budget for it.
- */
+/** An integration exists if a process has reported it, it is paused, or a subject has a budget for it. */
 export const KNOWS_INTEGRATION = statement(
   'knows_integration',
   `SELECT EXISTS (SELECT 1 FROM integration_views v WHERE v.integration = $integration::text)
@@ -128,10 +123,9 @@ export const OPEN_OPERATIONS = statement(
 );
 
 /**
- * Leases items of an operation that is not aborted. Skips items that another worker holds. `wasDone`: another
- * worker did the item, but died before recording the result. Finds the items by `ctid`, so that PostgreSQL
- * reads no other rows. Reads each idempotency key in a subquery of its own, because PostgreSQL may read all
- * keys of the route for an `EXISTS`.
+ * Leases items that no other worker holds. `wasDone`: another worker did the item, but died before recording
+ * the result. Finds items by `ctid`, so that PostgreSQL reads no other rows. Reads each idempotency key in a
+ * subquery, because for an `EXISTS`, PostgreSQL may read all keys of the route.
  */
 export const TAKE = statement(
   'take_operation_items',
@@ -150,8 +144,8 @@ export const TAKE = statement(
 );
 
 /**
- * Writes how items ended, and counts each item once. The condition on the ids makes PostgreSQL use the index
- * even if the table was empty when the statement was planned.
+ * Counts each item once. The condition on the ids makes PostgreSQL use the index even if the table was empty
+ * when the statement was planned.
  */
 export const RECORD = statement(
   'record_operation_items',
@@ -181,8 +175,7 @@ export const END_ITEMS = statement(
 );
 
 /**
- * Leases an operation without items, unless another worker holds it. Resets the counts of `rebuild_wake_ups`
- * to 0.
+ * Leases an operation without items, unless another worker holds it. Resets the counts of `rebuild_wake_ups`.
  */
 export const LEASE = statement(
   'lease_operation',
@@ -195,10 +188,7 @@ export const LEASE = statement(
   RETURNING 1`,
 );
 
-/**
- * Adds to the count and renews the lease. Returns no row if the operation was aborted, or if another worker
- * holds it.
- */
+/** Adds to the count and renews the lease, unless the operation was aborted or another worker holds it. */
 export const COUNT = statement(
   'count_operation',
   `UPDATE operations o SET total = o.total + $more::int, done = o.done + $more::int,

@@ -33,17 +33,17 @@ import {
 } from './operation-statements.js';
 import type { ItemOutcome, Operation, OperationAction } from './operation.js';
 
-/** How many items of an operation a process works on at the same time. */
+/** How many items of an operation a process works on at once. */
 const BATCH = 10;
-/** How many waiting steps one statement reads for `rebuild_wake_ups`. */
+/** How many steps one statement reads for `rebuild_wake_ups`. */
 const WAKE_BATCH = 200;
 const WAKES_AT_ONCE = 10;
-/** How long queuing one job may take. This is long, because no request waits for the job. */
+/** How long queuing one job may take: long, because no request waits for it. */
 const WAKE_MS = 2_000;
-/** How often workers try an item that fails for a temporary reason. */
+/** For an item that fails for a temporary reason. */
 const TRIES = 3;
 const DAY_MS = 86_400_000;
-/** How many old operations a statement deletes. Each operation may have many items. */
+/** Small, because each operation may have many items. */
 const FORGET_BATCH = 5;
 
 /** The route of the items' idempotency keys. No real route has this name. */
@@ -70,9 +70,8 @@ interface Ended {
 }
 
 /**
- * Carries out operations, which are rows in PostgreSQL. A job starts the work. A scheduled job finds
- * operations whose job or worker is gone. Items are leased, so several workers can share an operation. The
- * command of an item has an idempotency key, so it is not repeated after a crash.
+ * Carries out operations (docs/decisions/0031). Workers lease items, so several workers can share an
+ * operation. The command of an item has an idempotency key, so it is not repeated after a crash.
  */
 @Injectable()
 export class OperationWorker implements OnModuleInit, OnModuleDestroy {
@@ -97,7 +96,6 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     this.retention.register('operations', (stop) => this.#forget(stop));
   }
 
-  /** Lets the worker stop after its current batch. Another worker continues the operation. */
   onModuleDestroy(): void {
     this.#closing = true;
   }
@@ -115,7 +113,6 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     return [work, all] as JobHandler[];
   }
 
-  /** Carries out all operations that have not ended, oldest first. */
   async runAll(): Promise<JobOutcome> {
     const open = await this.#run<{ id: string }>(OPEN_OPERATIONS, {});
     const outcomes: JobOutcome = {};
@@ -123,7 +120,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     return outcomes;
   }
 
-  /** Carries out one operation until it has ended, or until no item is free. May be called more than once. */
+  /** Returns once the operation has ended or no item is free. May be called more than once. */
   async run(id: string): Promise<JobOutcome> {
     if (this.#running.has(id)) return { outcome: 'in_progress' };
     this.#running.add(id);
@@ -161,12 +158,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  /**
-   * Carries out an operation without items, unless another worker holds it.
-   *
-   * @param work gets a function that adds to the count, renews the lease, and returns whether to continue.
-   *   `work` returns whether it is complete.
-   */
+  /** For an operation without items. @param work returns whether it is complete. */
   async #alone({ id }: Operation, work: (count: Count) => Promise<boolean>): Promise<void> {
     const held = { id, worker: randomUUID() };
     const { LEASE_MS: leaseMs } = this.config;
@@ -259,10 +251,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  /**
-   * @returns whether all waiting steps have a job: false if Redis accepts no jobs, or if the worker must
-   *   stop.
-   */
+  /** @returns whether all waiting steps have a job. */
   async #rebuild(count: Count): Promise<boolean> {
     for (const step of STEPS) {
       const beyond = `${stateOfStep(step)}0`;
@@ -302,12 +291,12 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
   }
 }
 
-/** Adds to the count. @returns whether this worker still holds the operation. */
+/** Adds to the count and renews the lease. @returns whether this worker still holds the operation. */
 type Count = (more: number) => Promise<boolean>;
 
 const doneAs = (id: string): Ended => ({ id, outcome: 'done', code: null, detail: null });
 
-/** @returns the result of an item. If a command succeeded but its code was not sent yet, `detail` says so. */
+/** If the command succeeded but its code was not sent yet, `detail` says so. */
 function endOf(action: OperationAction, id: string, row: Row | null): Ended {
   const done = doneAs(id);
   if (!row || (action !== 'resend' && action !== 'resolve_not_done')) return done;
@@ -328,19 +317,13 @@ interface WaitingStep {
   key: string;
 }
 
-/**
- * @returns the caller of the operation's commands. If a caller of the REST interface started the operation,
- *   the prefix `caller:` of the actor is removed.
- */
+/** The commands run under the actor's name; for a REST caller, without the prefix `caller:`. */
 const callerOf = ({ actor, via, integrations }: Operation): Caller => ({
   name: via === 'rest' ? actor.replace(/^caller:/, '') : actor,
   scopes: new Set(['operations:write']),
   integrations: integrations && new Set(integrations),
 });
 
-/**
- * Whether the same command may succeed soon. A refusal by a subject's limit (429) is not temporary, because
- * it may last for a day.
- */
+/** A refusal by a subject's budget (429) is not temporary, because it may last for a day. */
 const isTemporary = (error: unknown) =>
   error instanceof ProblemError ? error.retryable && error.status !== 429 : isDatabaseAway(error);

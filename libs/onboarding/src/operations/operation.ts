@@ -1,7 +1,6 @@
 import type { ListFilter } from '../store/list-reader.js';
 import type { OnboardingSummary } from '../views/types.js';
 
-/** The actions that an operator can do on one or many onboardings. */
 export const OPERATION_ACTIONS = [
   'retry',
   'resolve_done',
@@ -22,10 +21,9 @@ export type OperationState = (typeof OPERATION_STATES)[number];
 export const ITEM_OUTCOMES = ['waiting', 'done', 'refused', 'failed'] as const;
 export type ItemOutcome = (typeof ITEM_OUTCOMES)[number];
 
-/** The maximum number of onboardings of one operation. */
 export const MAX_ITEMS = 100_000;
 
-/** The filters by which an operation selects onboardings. At least one must be set. */
+/** At least one filter must be set. */
 export type OperationFilter = Omit<ListFilter, 'organizationId' | 'contact' | 'limit' | 'after'>;
 
 export type OperationTarget = { ids: readonly string[] } | { filter: OperationFilter };
@@ -38,7 +36,7 @@ export interface Actor {
   role: string | null;
   address: string | null;
   traceId: string | null;
-  /** Identifies the person in the audit, because two persons may have the same name. Absent for callers. */
+  /** Distinguishes persons with the same name in the audit. Absent for callers. */
   identity?: string | undefined;
   /** The integrations that the actor may touch; undefined or null for all. */
   integrations?: readonly string[] | null | undefined;
@@ -53,8 +51,8 @@ export interface Operation {
   reason: string;
   state: OperationState;
   /**
-   * `total`: the number of items. `done`, `refused`, `failed`: the number of items with this outcome. For
-   * `resume_integration` and `rebuild_wake_ups`, `total` and `done` count the released or queued onboardings.
+   * The number of items. For `resume_integration` and `rebuild_wake_ups`, `total` and `done` count the
+   * released or queued onboardings.
    */
   total: number;
   done: number;
@@ -62,10 +60,10 @@ export interface Operation {
   failed: number;
   createdAt: Date;
   endedAt: Date | null;
-  /** The target as the actor gave it. A filter value that identifies a person is replaced by "not kept". */
+  /** As the actor gave it, but with "not kept" for each filter value that identifies a person. */
   target: Record<string, unknown>;
   integrations: string[] | null;
-  /** The W3C trace context of the request that started the operation, if this request is traced. */
+  /** The W3C trace context of the request that started the operation. */
   traceParent: string | null;
 }
 
@@ -85,7 +83,6 @@ export interface OperationOfOnboarding
   action: OperationAction;
 }
 
-/** The count and the newest rows of a dry run. */
 export interface Preview {
   count: number;
   /** `at_least`: counting stopped at this number. */

@@ -47,7 +47,6 @@ const waiting = { state: 'otp_submitted', step: 'verify-otp', attempt: 2, next_a
 
 const ever = { filter: { createdAfter: new Date(0) } };
 
-/** Reads the result of each item: the outcome, and the code of a refusal. */
 async function outcomes(id: string): Promise<Record<string, string>> {
   const items = await operations.items(id, { limit: 1_000 });
   return Object.fromEntries(

@@ -3,8 +3,6 @@ import { DatabaseModule } from '#libs/database';
 import { JobsModule } from '#libs/jobs';
 import { Operations } from './operations.js';
 
-/**
- * Starts, shows and aborts operations. OnboardingModule carries out the operations.
- */
+/** Starts, shows and aborts operations. OnboardingModule carries them out. */
 @Module({ imports: [DatabaseModule, JobsModule], providers: [Operations], exports: [Operations] })
 export class OperationsModule {}

@@ -42,30 +42,23 @@ const SAMPLE = 10;
 const LOWEST = lowestUuidV7(0);
 const HIGHEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /**
- * Filters that identify a person or an account. Operations do not store the values of these filters, because
- * an erasure does not change operations.
+ * Filters that identify a person or an account. Operations do not store their values, because an erasure does
+ * not change operations.
  */
 const PERSONAL: ReadonlySet<string> = new Set<keyof OperationFilter>(['accountId', 'userId', 'externalRef']);
 
 export interface StartOptions {
-  /**
-   * The idempotency key, which is stored with the operation. Its id becomes the id of the operation. If the
-   * key exists already, nothing is written.
-   */
+  /** Its id becomes the id of the operation. If the key exists already, nothing is written. */
   key?: KeyToTake | undefined;
   /** The count of the dry run. If more onboardings match now, nothing is written. */
   atMost?: number | undefined;
 }
 
-/**
- * The integrations that a reader may see. The reader sees only operations that are limited to these
- * integrations. Null: the reader sees all operations.
- */
+/** A reader sees only operations that are limited to these integrations. Null: all operations. */
 export type Within = readonly string[] | null;
 
 /**
- * Starts, shows and aborts operations, which a worker carries out. This class calls no provider and decrypts
- * nothing. Each start and each abort is committed together with its audit event.
+ * Starts, shows and aborts operations. Each start and each abort is committed together with its audit event.
  */
 @Injectable()
 export class Operations {
@@ -79,10 +72,9 @@ export class Operations {
   ) {}
 
   /**
-   * Makes a dry run, which writes nothing.
+   * Makes a dry run.
    *
    * @param most counting stops at this number.
-   * @returns how many onboardings the target has now, and the newest of them.
    * @throws ProblemError `validation_failed` if the filter has no condition.
    */
   async preview(
@@ -94,10 +86,7 @@ export class Operations {
     return this.#look(target, actor, { sample: SAMPLE, most });
   }
 
-  /**
-   * @returns the count and the newest of the onboardings that match a filter. This is only for display, so a
-   *   filter without a condition is allowed: it selects all onboardings.
-   */
+  /** Only for display, so a filter without a condition is allowed: it selects all onboardings. */
   newest(filter: OperationFilter, limit: number): Promise<Preview> {
     return this.#look({ filter }, {}, { sample: limit, most: MAX_ITEMS });
   }
@@ -119,10 +108,10 @@ export class Operations {
   }
 
   /**
-   * Commits the operation with its items and its audit event, and then wakes a worker.
+   * Commits the operation with its items, and then wakes a worker.
    *
-   * @throws ProblemError `validation_failed` if the filter has no condition, the reason is blank or too long,
-   *   or the target is too large or has more onboardings than `atMost`. In these cases, nothing is written.
+   * @throws ProblemError `validation_failed`, with nothing written, if the filter has no condition, the
+   *   reason is not acceptable, or too many onboardings match.
    */
   async start(
     action: OperationAction,
@@ -145,8 +134,7 @@ export class Operations {
       values,
     );
     const { count, isRepetition, ...operation } = started!;
-    // A repeated request must get the first answer. So it gets this retryable error, and none of the errors
-    // below.
+    // A repeated request must get the first answer. So it gets this retryable error before any other error.
     if (isRepetition) throw changing();
     if (count > MAX_ITEMS) {
       throw invalid('/filter', 'too_big', `More than ${MAX_ITEMS} onboardings match. Narrow the filter.`);
@@ -173,7 +161,7 @@ export class Operations {
   }
 
   /**
-   * Ends the pause. The worker releases the onboardings that the pause has parked.
+   * Ends the pause. A worker releases the onboardings that the pause has parked.
    *
    * @throws ProblemError `not_found`; `illegal_state` if the integration is not paused.
    */
@@ -202,13 +190,13 @@ export class Operations {
     return this.#write(FIND_OPERATION, { id, within });
   }
 
-  /** Lists operations, newest first. @param after the id of the last operation of the previous page. */
+  /** Newest first. @param after the id of the last operation of the previous page. */
   list(limit: number, after?: string, within: Within = null): Promise<Operation[]> {
     const values = LIST_OPERATIONS.bind({ limit, below: after ?? HIGHEST, within });
     return this.statements.run<Operation>(LIST_OPERATIONS, values);
   }
 
-  /** Lists items by onboarding id. @param after the id of the last onboarding of the previous page. */
+  /** By onboarding id. @param after the id of the last onboarding of the previous page. */
   items(
     id: string,
     {
@@ -221,7 +209,6 @@ export class Operations {
     return this.statements.run<OperationItem>(OPERATION_ITEMS, values);
   }
 
-  /** @returns the latest operations that have the onboarding among their items, newest first. */
   ofOnboarding(id: string, limit: number): Promise<OperationOfOnboarding[]> {
     return this.statements.run(OPERATIONS_OF_ONBOARDING, OPERATIONS_OF_ONBOARDING.bind({ id, limit }));
   }
@@ -229,8 +216,7 @@ export class Operations {
   /**
    * Ends an operation early. Items that a worker has begun still end; the others stay `waiting`.
    *
-   * @throws ProblemError `not_found`; `illegal_state` if the operation has ended, or if it releases the
-   *   onboardings of a resumed integration.
+   * @throws ProblemError `not_found`; `illegal_state` if the operation has ended or resumes an integration.
    */
   async abort(id: string, reason: string, actor: Actor): Promise<Operation> {
     const operation = await this.find(id, actor.integrations);
@@ -352,7 +338,6 @@ const keyColumns = (key: KeyToTake | undefined) => ({
   lockMs: key?.lockMs ?? null,
 });
 
-/** @returns the target without personal data. */
 function storable(target: OperationTarget): object {
   if ('ids' in target) return { ids: target.ids };
   const filter = Object.entries(target.filter)

@@ -4,10 +4,7 @@ import { filteredBy, type Sql } from './start-statement.js';
 
 const COLUMNS = SHOWN_COLUMNS.map((name) => `o.${name}`).join(', ');
 
-/**
- * @returns SQL that counts the onboardings of a target, up to `limit`, and SQL that reads the newest of them.
- *   Neither locks any rows.
- */
+/** @returns SQL for the count, up to `limit`, and for the newest rows. Neither locks rows. */
 export function previewStatements(
   target: OperationTarget,
   actor: Pick<Actor, 'integrations'>,

@@ -4,9 +4,7 @@ import type { OperationTarget } from './operation.js';
 const MAX_REASON = 500;
 
 /**
- * Refuses a filter without a condition, because it would select all onboardings.
- *
- * @throws ProblemError `validation_failed`
+ * @throws ProblemError `validation_failed` for a filter without a condition: it would select all onboardings.
  */
 export function mustHaveCondition(target: OperationTarget): void {
   if ('ids' in target) return;
@@ -21,8 +19,7 @@ const UNSEEN = /[\p{Cc}\p{Cf}\s]+/gu;
 
 /**
  * @returns the reason, with one space instead of line breaks and invisible characters.
- * @throws ProblemError `validation_failed` if the reason is blank, has more than 500 characters, or has
- *   characters that PostgreSQL cannot store.
+ * @throws ProblemError `validation_failed` if it is blank, too long, or not storable in PostgreSQL.
  */
 export function reasonOf(given: string): string {
   const reason = given.replaceAll(UNSEEN, ' ').trim();
@@ -31,7 +28,11 @@ export function reasonOf(given: string): string {
     throw invalid('/reason', 'too_big', `A reason has at most ${MAX_REASON} characters.`);
   }
   if (reason.isWellFormed() && !given.includes('\0')) return reason;
-  throw invalid('/reason', 'unstorable_text', 'The reason holds U+0000 or half of a surrogate pair.');
+  throw invalid(
+    '/reason',
+    'unstorable_text',
+    'The reason has U+0000 or half of a character, which cannot be stored.',
+  );
 }
 
 export const invalid = (pointer: string, code: FieldError['code'], detail: string) =>

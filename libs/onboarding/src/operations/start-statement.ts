@@ -12,8 +12,8 @@ export interface Sql {
 }
 
 /**
- * @returns SQL for the ids of a target. A filter yields at most `limit` ids. If a given id does not exist,
- *   its item is refused later.
+ * @returns SQL for the ids of a target; for a filter, at most `limit` ids. An id that does not exist is
+ *   refused later, as an item.
  */
 export function targetIds(target: OperationTarget, actor: Pick<Actor, 'integrations'>, limit: number): Sql {
   if ('ids' in target) {
@@ -23,7 +23,6 @@ export function targetIds(target: OperationTarget, actor: Pick<Actor, 'integrati
   return { text: `SELECT listed.id FROM (${text}) listed`, values };
 }
 
-/** @returns SQL for the onboardings that match a filter, only at integrations that the actor may touch. */
 export function filteredBy(
   filter: OperationFilter,
   actor: Pick<Actor, 'integrations'>,
@@ -53,10 +52,7 @@ export function filteredBy(
 const ENDED = ENDED_STATES.map((state) => `'${state}'`).join(', ');
 const IDS = '/* ids */';
 
-/**
- * Writes the operation, its items and the audit event together. Writes nothing if the target is too large, or
- * if the idempotency key is taken.
- */
+/** Writes nothing if the target is too large, or if the idempotency key is taken. */
 const START = statement(
   'start_operation',
   `WITH picked AS MATERIALIZED (${IDS}),

@@ -2,10 +2,7 @@
 export const SESSION_STATE_ENDS_AT = `date_trunc('milliseconds',
       least(o.session_ends_at, o.idle_ends_at, o.life_ends_at))`;
 
-/**
- * SQL for the conditions under which an onboarding `o` accepts passkeys from a caller: its session is open
- * and leaves time for one call, the caller may use the onboarding, and its version is one of `$versions`.
- */
+/** SQL for whether an onboarding `o` accepts passkeys from a caller, with time for one more call. */
 export const ACCEPTS_PASSKEYS = `o.state = 'otp_verified'
       AND ${SESSION_STATE_ENDS_AT} > clock_timestamp()
       AND least(o.session_ends_at, o.life_ends_at)

@@ -1,6 +1,5 @@
 import type { Row } from '../flow/row.js';
 
-/** The sealed answer to the request that has taken an idempotency key. */
 export interface AnswerToStore {
   keyCaller: string;
   route: string;
@@ -9,11 +8,11 @@ export interface AnswerToStore {
   sealedAnswer: Buffer;
 }
 
-/** Offers an answer, so that the statement that writes the end of a step can store it. */
+/** Offers an answer to store in the same statement as the end of a step. */
 export interface Answering {
   /**
-   * @param row the row that the statement will probably leave in the database.
-   * @returns the answer to store with this row; null if there is none.
+   * @param row the row that the statement will probably write.
+   * @returns null if there is no answer to store.
    */
   begin(row: Row): AnswerToStore | null;
   /** Called after the write, if it has stored the answer. */
@@ -21,9 +20,8 @@ export interface Answering {
 }
 
 /**
- * SQL that stores the answer together with the end of a step, in the row of its idempotency key. Stores
- * nothing if the written row differs from the row in the answer (`as_expected` is false), or if the key
- * already has an answer. Expects the CTE `changed`.
+ * SQL that stores the answer in the row of its idempotency key, unless the written row differs from the row
+ * in the answer (`as_expected` is false) or the key has an answer. Expects the CTE `changed`.
  */
 export const ANSWERED = `answered AS (
     UPDATE idempotency_keys k SET sealed_answer = $sealedAnswer::bytea FROM changed c

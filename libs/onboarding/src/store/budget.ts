@@ -1,7 +1,6 @@
 /**
  * SQL for the budget row `b` of a subject. Its arrays `sends` and `wrong_codes` contain times, latest last.
- * An array has no more times than its limit. If the limit is n, the n-th time from the end shows whether the
- * budget has room. PostgreSQL reads this single time faster than it counts all times.
+ * If the limit is n, the n-th time from the end shows whether the budget has room.
  */
 
 /**
@@ -22,7 +21,7 @@ export const HAS_ROOM_FOR_SEND = `${hasRoom('sends', '$sendsPerWindow::int', WIN
         AND ${hasRoom('sends', '$sendsPerDay::int', DAY)}`;
 export const HAS_ROOM_FOR_WRONG_CODE = hasRoom('wrong_codes', '$wrongPerDay::int', DAY);
 
-/** SQL that adds the present time, and drops the oldest times that the limit no longer needs. */
+/** Adds the present time, and drops the oldest times beyond the limit. */
 const charged = (times: string, limit: string) =>
   `b.${times}[cardinality(b.${times}) - ${limit} + 2:] || clock_timestamp()`;
 
@@ -32,8 +31,7 @@ export const WITH_WRONG_CODE = charged('wrong_codes', '$wrongPerDay::int');
 /**
  * SQL for the time when all budgets have room for another send.
  *
- * @param refunded how many sends and wrong codes the same statement refunds, because this SQL reads the row
- *   without the refund.
+ * @param refunded what the same statement refunds, because this SQL reads the row without the refund.
  */
 export const roomForSendAt = (refunded: { sends?: string; wrongCodes?: string } = {}) => {
   const { sends = '0', wrongCodes = '0' } = refunded;

@@ -17,8 +17,8 @@ import { canLeaveDoubt, type Signal } from '../flow/table.js';
 import { OnboardingStore, type Given, type Started } from './onboarding.store.js';
 
 /**
- * A claim (the first write of an attempt) does not read the row first, so its SQL contains the change of the
- * row. These tests compare the SQL with the function `move`: both must change the row in the same way.
+ * A claim (the first write of an attempt) does not read the row first. These tests check that its SQL changes
+ * the row as the function `move` does.
  */
 
 let module: TestingModule;
@@ -38,9 +38,7 @@ const DAY_MS = 86_400_000;
 const terms = { caller: aCaller(), waitMs: 0 };
 const PASSKEY = { name: 'laptop', credentialId: 'c-1', aaguid: randomUUID(), transports: ['internal'] };
 
-/**
- * Values of earlier steps, so that a test notices if the first write of an attempt does not reset a value.
- */
+/** Values of earlier steps, so that a test notices a value that the claim does not reset. */
 const BEFORE = {
   attempt: 4,
   submission: 2,
@@ -87,10 +85,7 @@ async function inserted(columns: Record<string, unknown> = {}): Promise<Row> {
   return (await store.find(id))!;
 }
 
-/**
- * `updatedAt` is the time of the statement. `move` gets the same time, so that both compute the same
- * deadlines.
- */
+/** `move` gets the time of the statement, so that both compute the same deadlines. */
 const at = (claimed: Row) => ({ now: claimed.updatedAt, settings: config });
 
 const withoutNow = (row: Row) => ({ ...row, now: null });
@@ -101,7 +96,6 @@ async function eventsAfter(row: Row): Promise<(NewEvent & { seq: number })[]> {
   return events.map(({ seq, type, actor, data }) => ({ seq, type, actor, data }) as never);
 }
 
-/** Checks that the returned row, the written row and the new events are those that `moved` describes. */
 async function expectMoved(before: Row, claimed: Row, moved: Moved): Promise<void> {
   const expected = claimedRow(after(before, moved, at(claimed).now));
   expect(withoutNow(claimed)).toEqual(expected);
@@ -326,10 +320,7 @@ describe('the SQL that begins a creation of passkeys', () => {
 describe('the SQL that begins a retry', () => {
   const WAITING = { lease_until: null, next_attempt_at: inMs(-100), sealed_requests: Buffer.from('kept') };
 
-  /**
-   * The changes that a further attempt of the same submission makes. The function `move` does not make them,
-   * because the state does not change.
-   */
+  /** The changes of a further attempt. `move` does not make them, because the state does not change. */
   function nextTry(before: RowInStep, claimed: Row): Moved {
     const attempt = before.attempt + 1;
     const { now } = at(claimed);
@@ -405,7 +396,7 @@ describe('the SQL that starts an onboarding', () => {
     fingerprint: 'print',
   });
 
-  /** Checks the row of a start. `createdAt` is the time in the id. `updatedAt` is the time of the write. */
+  /** `createdAt` is the time in the id. `updatedAt` is the time of the write. */
   async function expectFirst(given: Started, row: Row): Promise<void> {
     const now = new Date(row.leaseUntil!.getTime() - config.LEASE_MS);
     const { updatedAt } = row;

@@ -72,7 +72,7 @@ describe('the decryption of a row’s data key', () => {
     return open.mock.calls.length;
   };
   const { patch } = dataKeys.fresh('one');
-  /** Reads the row. Like each real read, this returns new Buffer objects. */
+  /** Returns new Buffer objects, like each real read. */
   const read = (id = 'one') => ({ id, sealedDataKey: Buffer.from(patch.sealedDataKey) });
 
   it('happens once for each read of the row, but not if the key was just made', () => {

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Sealer, sealedBy } from '#libs/platform';
 import type { Onboarding } from '../flow/onboarding.entity.js';
 
-/** The key id in values that the row's own key seals. No key of `SEALING_KEYS` can have such an id. */
+/** The key id in values that a row's data key seals. No key of `SEALING_KEYS` can have such an id. */
 export const OF_THE_ROW = '@row';
 
 const KEY_BYTES = 32;
@@ -11,21 +11,16 @@ const KEY_BYTES = 32;
 type Keyed = Pick<Onboarding, 'id' | 'sealedDataKey'>;
 
 /**
- * Each onboarding has its own data key, which seals the values of its row. A key of `SEALING_KEYS` seals the
- * data key. So a rotation re-encrypts only 32 bytes per row, and the destruction of a data key destroys
- * everything that it sealed.
+ * A row's own data key seals its values, and a key of `SEALING_KEYS` seals the data key
+ * (docs/decisions/0019).
  */
 @Injectable()
 export class DataKeys {
-  /**
-   * The sealers with decrypted data keys, by the Buffer of the sealed data key. This Buffer belongs to a row
-   * that a request has read, so the sealer is freed together with the row.
-   */
+  /** Keyed by the Buffer of the sealed data key, so that the decrypted key is freed together with the row. */
   readonly #opened = new WeakMap<Buffer, { id: string; sealer: Sealer }>();
 
   constructor(private readonly ring: Sealer) {}
 
-  /** @returns the columns of a new data key, and a sealer with this key. */
   fresh(onboardingId: string): {
     patch: { sealedDataKey: Buffer; dataKeyId: string };
     sealer: Sealer;
@@ -36,8 +31,7 @@ export class DataKeys {
   }
 
   /**
-   * @returns a sealer that seals with the row's data key, and opens values that the data key or
-   *   `SEALING_KEYS` has sealed. An erased row has no data key and no sealed values.
+   * @returns a sealer with the row's data key, which also opens what `SEALING_KEYS` has sealed.
    * @throws Error if `SEALING_KEYS` lacks the key that seals the data key.
    */
   sealerOf({ id, sealedDataKey }: Keyed): Sealer {
@@ -47,7 +41,7 @@ export class DataKeys {
     return this.#keep(id, sealedDataKey, this.#sealerWith(this.#unwrapped(id, sealedDataKey)));
   }
 
-  /** Reuses the decrypted key of an earlier read of the row for a later read, unless the key has changed. */
+  /** Reuses the decrypted key of an earlier read of the row, unless the key has changed. */
   handOver(earlier: Keyed, later: Keyed): void {
     const [from, to] = [earlier.sealedDataKey, later.sealedDataKey];
     const opened = from && this.#opened.get(from);

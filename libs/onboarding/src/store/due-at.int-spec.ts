@@ -150,9 +150,7 @@ const start = (row: Row, supersedes: boolean) => {
   return store.start(started, aClaim(), undefined, supersedes ? { superseded: { row, moved } } : {});
 };
 
-/**
- * The writes, each with its name, the columns of the row before, the action, and the state after the action.
- */
+/** Each write: its name, the columns of the row before, the action, and the state afterwards. */
 const WRITES: [string, Columns, Act, string][] = [
   ['a start that supersedes', {}, (row) => start(row, true), 'cancelled'],
   ['a resend', RESENDABLE, ({ id }) => module.get(OtpService).resend(id, {}, terms), 'otp_requested'],
@@ -276,8 +274,7 @@ const WRITES: [string, Columns, Act, string][] = [
 ];
 
 /**
- * Checks a due time to the millisecond. The due time of an ended row is the time of the last write, so it may
- * be any time from `from` to the read of the row.
+ * Checks a due time to the millisecond; for an ended row, only that it is the time of a write after `from`.
  */
 function expectExact(row: Row, from: Date): void {
   const due = dueOf(row, row.now);

@@ -7,7 +7,6 @@ import type { KeyToTake } from './onboarding.store.js';
 import { packed, unpacked, type KeptAnswer } from './packed-answer.js';
 import { ANSWER, FIND_KEY, FORGET_KEYS, RELEASE_KEY } from './statements/keys.js';
 
-/** The values that identify a request with an idempotency key. */
 export type KeyedRequest = Omit<KeyToTake, 'lockMs'>;
 
 export interface KeptKey {
@@ -17,17 +16,17 @@ export interface KeptKey {
   /** Whether the first request with the key may still be running. */
   locked: boolean;
   answer: KeptAnswer | null;
-  /** Whether the onboarding was erased. The erasure also deleted the answer. */
+  /** Whether the onboarding was erased, and with it the answer. */
   erased: boolean;
 }
 
-/** How long the first request with a key may take, in addition to its wait and its call to the provider. */
+/** How long the first request with a key may take, besides its wait and its call to the provider. */
 const ANSWERING_MS = 5_000;
 const DELETE_BATCH = 5_000;
 
 /**
- * Stores requests with an `Idempotency-Key`. The statement that carries out the request also writes its key,
- * so that a crash cannot separate the two.
+ * The statement that carries out a request also writes its `Idempotency-Key`, so that a crash cannot separate
+ * the two.
  */
 @Injectable()
 export class IdempotencyKeys {
@@ -39,16 +38,16 @@ export class IdempotencyKeys {
 
   /**
    * @param waitMs how long the request waits for the end of its step.
-   * @returns how many milliseconds a first request may need before it answers.
+   * @returns for how many milliseconds the first request may be running.
    */
   lockMs(waitMs: number): number {
     return waitMs + this.config.CALL_TIMEOUT_MS + ANSWERING_MS;
   }
 
   /**
-   * Stores the answer to a request, unless the key has one. A repetition may store the answer for the first
-   * request, under the first request's id. A refused request stores no key, because a repetition may succeed.
-   * After an erasure, a late answer is not stored.
+   * Stores the answer to a request, unless the key has one or the onboarding is erased. A repetition may
+   * store the answer under the first request's id. A refused request stores no key, because a repetition may
+   * succeed.
    *
    * @returns the stored answer, which may be that of a faster repetition; the given answer if none is stored.
    */
@@ -59,10 +58,7 @@ export class IdempotencyKeys {
     return (kept?.takenBy === key.id && kept.answer) || answer;
   }
 
-  /**
-   * Seals an answer for its place in the database. A key of `SEALING_KEYS` seals it, because the onboarding
-   * with its data key is not always loaded.
-   */
+  /** Seals with `SEALING_KEYS`, because the onboarding with its data key is not always loaded. */
   sealed(key: KeyedRequest, answer: KeptAnswer): AnswerToStore {
     return {
       keyCaller: key.caller,
@@ -104,9 +100,7 @@ export class IdempotencyKeys {
   }
 }
 
-/**
- * Binds an answer to its request and key. With another key, route or caller, the answer cannot be decrypted.
- */
+/** With another key, route or caller, the answer cannot be decrypted. */
 const placeOf = ({ caller, route, key, id }: Omit<KeyedRequest, 'fingerprint'>) => ({
   onboardingId: JSON.stringify([caller, route, key, id]),
   field: 'answer',

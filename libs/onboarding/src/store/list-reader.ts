@@ -15,10 +15,7 @@ import { blindKey } from './subjects.js';
 
 export interface ListFilter {
   caller?: string | undefined;
-  /**
-   * Only onboardings in one of these states. If a deadline has passed, the next state counts, even if no
-   * worker has written it yet.
-   */
+  /** If a deadline has passed, the next state counts, even if no worker has written it yet. */
   states?: readonly State[] | undefined;
   integration?: string | undefined;
   accountId?: string | undefined;
@@ -27,13 +24,12 @@ export interface ListFilter {
   externalRef?: string | undefined;
   /** An e-mail address or a phone number. */
   contact?: string | undefined;
-  /** The step in flight, waiting or parked, or the step whose outcome is unknown. */
+  /** In flight, waiting or parked, or with an unknown outcome. */
   step?: StepName | undefined;
   parked?: boolean | undefined;
   parkedReason?: ParkedReason | undefined;
-  /** Only onboardings whose step waits for its next try. */
   waiting?: boolean | undefined;
-  /** Only ended onboardings with an attempt whose outcome is unknown. */
+  /** Only ended onboardings with an unresolved attempt. */
   endedUnresolved?: boolean | undefined;
   createdAfter?: Date | undefined;
   createdBefore?: Date | undefined;
@@ -42,7 +38,7 @@ export interface ListFilter {
   after?: string | undefined;
 }
 
-/** The callers and integrations whose onboardings a reader may see. Null: all. */
+/** What a reader may see. Null: all. */
 export interface Visible {
   callers: readonly string[] | null;
   integrations: readonly string[] | null;
@@ -60,8 +56,7 @@ export class ListReader {
   ) {}
 
   /**
-   * Lists onboardings in their present state, newest first. Ids grow with time, so a page continues below the
-   * last id of the previous page.
+   * Lists onboardings in their present state, newest first.
    *
    * @throws ProblemError `validation_failed` if no provider identifies subjects by this kind of contact.
    */
@@ -112,9 +107,7 @@ export function narrowed(
 
 const HIGHEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
-/**
- * @returns the range of ids for a range of times, because an id contains the time of creation (milliseconds).
- */
+/** An id contains its time of creation (milliseconds), so a range of times is a range of ids. */
 export function idsOf({
   createdAfter,
   createdBefore,

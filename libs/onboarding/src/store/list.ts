@@ -12,7 +12,7 @@ import { SHOWN_COLUMNS } from './read-row.js';
 import { isDueSql, isShownByTime, showsOneOf } from './shown-state.js';
 import { stretchesSql, type KeyedIndex } from './stretches.js';
 
-/** The filters of a list. Null and undefined allow any value. */
+/** Null and undefined allow any value. */
 export interface Listed {
   callers: readonly string[] | null;
   integrations: readonly string[] | null;
@@ -27,7 +27,7 @@ export interface Listed {
   parkedReason: ParkedReason | undefined;
   waiting: boolean;
   endedUnresolved: boolean;
-  /** The lowest id of the list, and the id below which all ids must be. */
+  /** The lowest id, and the id below which all ids must be. */
   from: string;
   below: string;
   /** `newest first` may read and sort all matching rows. `any` stops reading at the limit. */
@@ -38,26 +38,24 @@ export interface Listed {
 /** Adds a parameter. @returns the parameter in SQL. */
 type Bind = (value: unknown, type: string) => string;
 
-/** A way to read the list: an index, and the keys to look for in it. */
 interface Way extends KeyedIndex {
   keys: readonly string[];
-  /** Whether the statement looks for each key that begins with one of `keys`. */
+  /** Whether `keys` are only the beginnings of the keys to look for. */
   areBeginnings?: true;
-  /** Whether the index holds hashes. Keys may share a hash, so a condition also compares the value itself. */
+  /** Whether the index holds hashes. Then, a condition also compares the value itself. */
   isHashed?: true;
   /** Whether the key contains the stored state. */
   hasState?: true;
 }
 
 /**
- * Makes the statement that reads a list, newest first. The rows with the same key are adjacent in an index: a
- * "stretch". The statement reads a page of matching rows from the end of each stretch, and returns the newest
- * of these rows.
+ * Makes the statement that reads a list, newest first (docs/decisions/0030). The rows with the same key are
+ * adjacent in an index: a "stretch". The statement reads a page from the end of each stretch, and returns the
+ * newest of these rows. Locks nothing.
  *
  * PostgreSQL must not choose the index itself: it assumes that common values often occur together, and would
- * read the table in the order of ids. Therefore the statement asks for an order that only one index has.
- * `CASE` hides the other conditions from PostgreSQL's estimates. The lower bound of the ids is checked only
- * after a page is read. Locks nothing.
+ * read the table in the order of ids. So the statement asks for an order that only one index has, and `CASE`
+ * hides the other conditions from PostgreSQL's estimates.
  */
 export function listStatement(given: Listed): { text: string; values: unknown[] } {
   const listed = { ...given, states: statesWith(given) };
@@ -92,28 +90,21 @@ function pages(way: Way, ids: string, limit: string, conditions: readonly string
   ) o WHERE o.id >= ids.first`;
 }
 
-/** @returns SQL for the newest rows that meet the conditions. It uses the index of the primary key. */
+/** Uses the index of the primary key. */
 const page = (ids: string, limit: string, conditions: readonly string[]) => `
   SELECT o.* FROM ${ids} CROSS JOIN LATERAL (
     SELECT o.* FROM onboardings o WHERE o.id < ids.beyond AND ${hidden(conditions)}
     ORDER BY o.id DESC LIMIT ${limit}
   ) o WHERE o.id >= ids.first`;
 
-/**
- * @returns the states in which a row can have the requested step. Without any state, PostgreSQL would search
- *   all rows.
- */
+/** Adds the states of a requested step. Without any state, PostgreSQL would search all rows. */
 function statesWith({ states, step }: Pick<Listed, 'states' | 'step'>): readonly State[] | undefined {
   if (step === undefined) return states;
   const having: readonly State[] = [stateOfStep(step), 'outcome_unknown'];
   return states ? having.filter((state) => states.includes(state)) : having;
 }
 
-/**
- * Chooses the index. Prefers a filter that few rows match: user, contact, reference, account.
- *
- * @returns null if no filter has an index. In this case, the list uses the index of the primary key.
- */
+/** Prefers a filter that few rows match. @returns null for the index of the primary key. */
 function wayTo({ callers, integrations, states, ...listed }: Listed): Way | null {
   const { userId, subjectKeys, externalRef, accountId, organizationId, endedUnresolved } = listed;
   if (userId !== undefined) return { key: OF_USER, keys: [userId], isHashed: true };
@@ -149,9 +140,8 @@ function wayTo({ callers, integrations, states, ...listed }: Listed): Way | null
 }
 
 /**
- * The same expressions as in the indexes `onboardings_by_state` and `onboardings_by_caller`. A statement that
- * begins an attempt compares plain columns, so that PostgreSQL cannot choose these indexes: the statement
- * must find its row by the id.
+ * The expressions of the indexes `onboardings_by_state` and `onboardings_by_caller`. Statements that begin an
+ * attempt compare plain columns, so that PostgreSQL finds their row by its id, not by these indexes.
  */
 export const OF_STATE = `((o.state || '/' || o.integration) COLLATE "C")`;
 const OF_CALLER = `((o.caller || E'\\n' || o.state || '/' || o.integration) COLLATE "C")`;
@@ -159,37 +149,35 @@ const OF_CALLER = `((o.caller || E'\\n' || o.state || '/' || o.integration) COLL
 const hashOf = (text: string) => `hashtextextended(${text}, 0)`;
 
 /**
- * The same expressions as in the indexes `onboardings_user` and `onboardings_organization`. Each provider
- * uses one of the two names of the organization.
+ * The expressions of the indexes `onboardings_user` and `onboardings_organization`. Each provider uses one of
+ * the two names of the organization.
  */
 const OF_USER = hashOf(`o.subject ->> 'userId'`);
 const OF_ORGANIZATION = hashOf(`coalesce(o.subject ->> 'accountId', o.subject ->> 'organizationId')`);
 
-/** The same condition as in the index `onboardings_ended_unresolved`. */
+/** The condition of the index `onboardings_ended_unresolved`. */
 export const IS_ENDED_UNRESOLVED = `o.state IN (${ENDED_STATES.map((state) => `'${state}'`).join(', ')})
   AND o.unresolved <> '[]' AND o.erased_at IS NULL`;
 
-/** The same expression and condition as in the index `onboardings_waiting`. */
+/** The expression and condition of the index `onboardings_waiting`. */
 export const WAITING = {
   key: `((o.step || '/' || o.integration) COLLATE "C")`,
   only: 'o.next_attempt_at IS NOT NULL AND num_nonnulls(o.lease_until, o.parked_reason) = 0',
 } as const satisfies KeyedIndex;
 
-/** The same condition as in the index `onboardings_by_contact`. */
+/** The condition of the index `onboardings_by_contact`. */
 const IS_BLIND = `starts_with(o.subject_key, 'blind:')`;
 
-/**
- * @returns SQL for whether `state` is the stored state of the row `o`. The SQL can use the index of states.
- */
+/** SQL that can use the index of states. */
 export const isWritten = (state: State): string => `starts_with(${OF_STATE}, '${state}/')`;
 
 /** A row past its deadline is no longer parked, even before its new state is written. */
 const IS_PARKED = `o.parked_reason IS NOT NULL AND (${isDueSql}) IS NOT TRUE`;
 
 /**
- * @returns `written`: the conditions on rows whose stored state is requested. `byTime`: the conditions on
- *   rows that are in a requested state only because a deadline has passed. `byTime` is null if there can be
- *   no such rows, or if the index does not contain the state.
+ * @returns `written`: for rows whose stored state is requested. `byTime`: for rows that are in a requested
+ *   state only because a deadline has passed; null if there are none, or if the index does not contain the
+ *   state.
  */
 function conditionsOf(listed: Listed, way: Way | null, bind: Bind) {
   const { states } = listed;
@@ -223,9 +211,8 @@ function filtersOf(listed: Listed, bind: Bind): string[] {
 }
 
 /**
- * SQL for rows whose deadline has passed but whose new state is not written. There are few while a worker
- * runs. A row whose new state could not be computed has got a later `due_at`, and is not listed. `BETWEEN`
- * makes PostgreSQL expect few rows.
+ * Rows whose deadline has passed but whose new state is not written. `BETWEEN` makes PostgreSQL expect few.
+ * Leaves out rows whose new state could not be computed, because their `due_at` is later.
  */
 const dueRows = (ids: string, conditions: readonly string[]) => `
   SELECT o.* FROM onboardings o CROSS JOIN ${ids}

@@ -48,7 +48,6 @@ const VERIFIED: Columns = {
   session_ends_at: inMs(600_000),
 };
 
-/** Each step, with the columns of a row in which the step is in flight. */
 const STEPS_IN_FLIGHT = [
   ['init-otp', { ...SENDING, lease_until: inMs(30_000) }],
   ['verify-otp', IN_FLIGHT],
@@ -83,7 +82,7 @@ const aKey = (key: string = randomUUID()): KeyToTake => ({
   lockMs: 60_000,
 });
 
-/** Makes an answer that the end of an attempt can store. `sealed` reads what the database has stored. */
+/** `sealed` reads what the database has stored. */
 async function anAnswer() {
   const key = randomUUID();
   const takenBy = randomUUID();
@@ -178,7 +177,7 @@ function started(subjectKey: string = randomUUID(), more: Partial<Started> = {})
   };
 }
 
-/** Reads all data that a statement may change: the row, and the related rows in other tables. */
+/** Reads all data that a statement may change, also in other tables. */
 async function standing({ id, subjectKey }: Pick<Row, 'id' | 'subjectKey'>) {
   const [beside] = await sql<Record<string, unknown>>(
     `SELECT to_jsonb(o) AS row,

@@ -47,18 +47,15 @@ export interface KeyToTake {
   fingerprint: string;
   /** A UUID that distinguishes this request from its repetitions. */
   id: string;
-  /** For how many milliseconds the first request may still be running. */
   lockMs: number;
 }
 
-/** The sender of a command, and the conditions that the row must meet, except for its state. */
 export interface Given {
   id: string;
   /** The caller that must own the row, and the allowed integrations; null means any. */
   by: { caller: string | null; integrations: string[] | null };
   versions: readonly number[] | undefined;
   key: KeyToTake | undefined;
-  /** Keyed hash of the submitted values. */
   fingerprint: string;
   claim: ClaimTicket;
 }
@@ -66,7 +63,7 @@ export interface Given {
 /** Identifies a claim (the first write of an attempt), in case PostgreSQL's answer is lost. */
 export interface ClaimTicket {
   claimId: string;
-  /** When PostgreSQL's clock has reached this time, the claim writes nothing any more. */
+  /** From this time of PostgreSQL's clock on, the claim writes nothing. */
   claimBefore: Date;
 }
 
@@ -97,19 +94,15 @@ const SETTLE: Record<StepName, Statement> = {
 
 type Issue = Pick<Given, 'id' | 'by' | 'versions' | 'key'>;
 
-/** A row, with the data that a creation of passkeys needs. */
 export interface ForPasskeys {
   row: Row;
-  /**
-   * Issued and unused challenges, unpadded base64url. The value is the number of failed submissions with the
-   * challenge.
-   */
+  /** Unused challenges (unpadded base64url), each with its number of failed submissions. */
   outstanding: ReadonlyMap<string, number>;
   /** The subject's credential ids, unpadded base64url. */
   registered: string[];
 }
 
-/** The only writer of onboardings and their timelines: one prepared statement per change. */
+/** The only writer of onboardings and their timelines: one statement per change. */
 @Injectable()
 export class OnboardingStore {
   readonly #limits: Record<string, number>;
@@ -145,7 +138,6 @@ export class OnboardingStore {
     return this.#row(FIND, { id });
   }
 
-  /** Reads the row, its outstanding challenges and the subject's credentials in one round trip. */
   async findForPasskeys(id: string): Promise<ForPasskeys | null> {
     const [raw] = await this.run<Raw & { challenges: Record<string, number>; registered: string[] }>(
       FIND_FOR_PASSKEYS,
@@ -160,17 +152,14 @@ export class OnboardingStore {
     };
   }
 
-  /** @returns the subject's latest onboarding, live or ended: its id, and the row if it still exists. */
+  /** @returns the subject's latest onboarding, live or ended. `row` is null if the row is gone. */
   async findLatest(integration: string, subjectKey: string): Promise<{ id: string; row: Row | null } | null> {
     const [raw] = await this.run<Raw & { liveId: string | null }>(FIND_LATEST, { integration, subjectKey });
     if (!raw?.liveId) return null;
     return { id: raw.liveId, row: raw['id'] === null ? null : readRow(raw, this.#callMs) };
   }
 
-  /**
-   * Makes the ticket of a claim. `claimBefore` is `CLAIM_MAX_AGE_MS` from now, by the estimate of
-   * PostgreSQL's clock. From then on, the claim writes nothing.
-   */
+  /** @returns a ticket for `CLAIM_MAX_AGE_MS` from now, by the estimate of PostgreSQL's clock. */
   async newClaim(): Promise<ClaimTicket> {
     const nowMs = await this.#postgresClock.estimateMs();
     return { claimId: randomUUID(), claimBefore: new Date(nowMs + this.#claimMs) };
@@ -178,7 +167,7 @@ export class OnboardingStore {
 
   /**
    * @param answeredAtMs when PostgreSQL refused the claim, on the monotonic clock.
-   * @returns whether the claim may have come too late by PostgreSQL's clock.
+   * @returns whether the claim may have come too late.
    */
   async isLate({ claimBefore }: ClaimTicket, answeredAtMs: number): Promise<boolean> {
     await this.#postgresClock.read();
@@ -205,18 +194,17 @@ export class OnboardingStore {
     return row?.claimId === claimId ? row : null;
   }
 
-  /** @returns the events of a timeline after an event number, oldest first. */
   events(id: string, after: number, limit: number): Promise<OnboardingEvent[]> {
     return this.run<OnboardingEvent>(EVENTS_AFTER, { id, after, limit });
   }
 
   /**
-   * Inserts a row with its first events. Its first attempt is in flight.
+   * Inserts a row whose first attempt is in flight.
    *
    * @param superseded the subject's live onboarding, and the change that cancels it.
    * @param goneId the subject's latest onboarding, if its row is gone.
-   * @returns the row; null if the subject has a live onboarding, a budget is used up, or the idempotency key
-   *   exists. If null, nothing was written.
+   * @returns null, with nothing written, if the subject has a live onboarding, a budget is used up, or the
+   *   idempotency key exists.
    */
   start(
     started: Started,
@@ -231,7 +219,7 @@ export class OnboardingStore {
       ...started,
       ...claim,
       traceParent: traceParent(),
-      // Lists use the id to filter by time, so `createdAt` must show the same time as the id.
+      // Lists filter by the time in the id, so `createdAt` must be the same time.
       createdAt: new Date(timeOfUuidV7(started.id)),
       ...keyColumns(key),
       // The onboarding and the idempotency key belong to the same caller.
@@ -247,11 +235,8 @@ export class OnboardingStore {
   }
 
   /**
-   * Begins the sending of another code.
-   *
-   * Without `lost`, this is a resend, after which earlier verifications no longer count as unresolved. With
-   * `lost`, this is a decision on the lost attempt, and the attempts in `lost.unresolved` keep their unknown
-   * outcome.
+   * Begins to send another code. Without `lost`: a resend, which drops unresolved verifications. With `lost`:
+   * a decision on the lost attempt, which keeps the attempts in `lost.unresolved`.
    */
   claimSend(
     given: Given,
@@ -297,8 +282,8 @@ export class OnboardingStore {
   /**
    * Begins the next attempt of a waiting step.
    *
-   * @param isCharged whether the attempt counts in a budget. Each sending of a code counts, unless the
-   *   provider treats it as a repetition.
+   * @param isCharged whether the attempt counts in a budget: each send does, unless the provider treats it as
+   *   a repetition.
    * @returns null if the attempt is not due, the row has changed, or a budget is used up.
    */
   retry({ id, state, attempt }: RowInStep, claim: ClaimTicket, isCharged: boolean): Promise<Row | null> {
@@ -308,10 +293,10 @@ export class OnboardingStore {
   /**
    * Writes the end of an attempt.
    *
-   * @param answering offers an answer to store in the same commit. If there is one, `now` becomes the time of
-   *   the row's last change, because the answer contains this time.
+   * @param now becomes the time of the row's last change if `answering` offers an answer, which contains this
+   *   time.
    * @returns null if the row has changed since it was read, by a write or by time (`changesAt`). After a
-   *   change by time, callers may have read the next state, so the expiry must be written first.
+   *   change by time, the expiry must be written first, because callers may have read the next state.
    */
   async settle(
     step: StepName,
@@ -342,14 +327,14 @@ export class OnboardingStore {
     };
   }
 
-  /** Writes the changes of a command. @returns null if the row has changed since it was read. */
+  /** @returns null if the row has changed since it was read. */
   command(seen: Row, moved: Moved, key?: KeyToTake): Promise<Row | null> {
     return this.#write(COMMAND, seen, moved, { before: changesAt(seen), ...keyColumns(key) });
   }
 
   /**
-   * Records a late answer in the timeline, even if a deadline of the row has passed and its new state is not
-   * written yet.
+   * Records a late answer, even if a passed deadline is not written yet.
+   *
    * @returns null if the row has changed since it was read.
    */
   keepAnswer(seen: Row, kept: Moved): Promise<Row | null> {
@@ -357,10 +342,7 @@ export class OnboardingStore {
   }
 
   /**
-   * Writes an erasure, in every table with personal data.
-   *
-   * @param anchor the new stored hash of the timeline, without the data of its events; null if the timeline
-   *   has no such hash.
+   * @param anchor the new anchor, over the events without their data; null if the timeline has none.
    * @returns null if the row has changed since it was read.
    */
   async erase(seen: Row, moved: Moved, anchor: Buffer | null): Promise<Row | null> {
@@ -375,10 +357,7 @@ export class OnboardingStore {
     return row;
   }
 
-  /**
-   * Delays the next try.
-   * @returns whether the delay was written. It is not written if the row has changed since it was read.
-   */
+  /** Delays the next try. @returns false if the row has changed since it was read. */
   async putOff(row: Row, waitMs: number): Promise<boolean> {
     const written = await this.run(PUT_OFF, { ...seenIn(row), waitMs, deadline: deadlineOf(row) });
     return written.length > 0;
@@ -387,18 +366,16 @@ export class OnboardingStore {
   /**
    * Stores the provider requests that each try of a submission sends again.
    *
-   * @returns whether they were written. They are written only while the attempt has its lease.
+   * @returns false if the attempt has lost its lease.
    */
   async keepRequests({ id, attempt }: Row, sealedRequests: Buffer): Promise<boolean> {
     return (await this.run(KEEP_REQUESTS, { id, attempt, sealedRequests })).length > 0;
   }
 
   /**
-   * Issues a challenge, if the onboarding accepts passkeys from the caller.
-   *
    * @param issued.rooms how many passkeys each integration allows a subject.
-   * @returns the row, and the subject's credential ids (unpadded base64url); null if a condition does not
-   *   hold or the idempotency key exists. If null, nothing was written.
+   * @returns null, with nothing written, if the onboarding accepts no further passkey from the caller or the
+   *   idempotency key exists.
    */
   async issueChallenge(
     { id, by, versions, key }: Issue,
@@ -425,9 +402,8 @@ export class OnboardingStore {
     return { row: readRow(row, this.#callMs), registered };
   }
 
-  /** Deletes budgets whose entries no longer count. @returns how many. */
+  /** @returns how many budgets were deleted. */
   async forgetBudgets(stop?: AbortSignal): Promise<number> {
-    // Continues page by page, so that each row is read only once.
     let after = { integration: '', subjectKey: '' };
     let forgotten = 0;
     await inBatchesWithRests(
@@ -451,7 +427,7 @@ export class OnboardingStore {
     return this.statements.run<Result>(statement, statement.bind(values));
   }
 
-  /** Runs a statement that returns onboardings. @returns the rows with all columns. */
+  /** Runs a statement that returns all columns of onboardings. */
   async rows(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Row[]> {
     return (await this.run<Raw>(statement, values)).map((raw) => readRow(raw, this.#callMs));
   }
@@ -489,22 +465,18 @@ export class OnboardingStore {
   }
 
   #written(seen: Row, moved: Moved, to: Row) {
-    // Leaves each sealed column as it is in the database, unless the change of state wipes it. The value in
-    // `seen` may be out of date: the call may have stored its requests in that column since then.
+    // Keeps each sealed column that the change does not wipe as it is in the database: the call may have
+    // stored its requests since `seen` was read.
     const keeps = SEALED.filter((field) => moved.patch[field] !== null);
     return { ...seenIn(seen), row: { ...writtenColumns(to), keeps }, events: moved.events };
   }
 
-  /**
-   * @returns null if a condition did not hold or a part of the statement refused. In both cases, nothing was
-   *   written.
-   */
+  /** @returns null, with nothing written, if a condition does not hold. */
   async #row(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Row | null> {
     const raw = await this.#ask(statement, values);
     return raw && readRow(raw, this.#callMs);
   }
 
-  /** @returns the columns of PostgreSQL's answer; null in the same cases as {@link #row}. */
   async #ask(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Raw | null> {
     const answered = this.#postgresClock.ask();
     try {
@@ -518,13 +490,10 @@ export class OnboardingStore {
   }
 }
 
-/**
- * The values that identify the version of a row that a writer has read. If one of them has changed, the
- * statement writes nothing.
- */
+/** If one of these values has changed since the read, the statement writes nothing. */
 const seenIn = ({ id, attempt, version, lastSeq }: Row) => ({ id, attempt, version, lastSeq });
 
-/** The trace of the request that gives the command. The worker links later attempts to this trace. */
+/** The worker links later attempts to the trace of the command. */
 const traceParent = () => currentSpan()?.root.traceparent ?? null;
 
 const NO_ANSWER = { keyCaller: null, route: null, key: null, takenBy: null, sealedAnswer: null };

@@ -23,10 +23,7 @@ const SQL = new RegExp(
   String.raw`\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE(?:\s+TABLE)?|COPY)\s+${TABLE}`,
   'gi',
 );
-/**
- * TypeORM can write without SQL, but only in a file that uses a repository or a query builder of `Onboarding`
- * or `OnboardingEvent`.
- */
+/** TypeORM can write without SQL, but only through a repository or a query builder of these entities. */
 const HAS_ENTITY = /Repository(?:<|\()Onboarding(?:Event)?\b|\b(?:into|from|update)\(Onboarding(?:Event)?\b/;
 const ORM =
   /\.(?:save|insert|update|upsert|delete|remove|softDelete|softRemove|increment|decrement|clear)\(/g;

@@ -7,9 +7,8 @@ export interface KeptAnswer {
 }
 
 /**
- * Dictionaries for the compression: texts that many answers contain, the most common text last, because
- * DEFLATE (RFC 1951) looks back from the end. Never change a dictionary, because stored answers need it for
- * days. Add a new one instead.
+ * Texts that many answers contain, the most common last, because DEFLATE (RFC 1951) looks back from the end.
+ * Never change a dictionary, because stored answers need it. Add a new one.
  */
 const DICTIONARIES: readonly Buffer[] = [
   Buffer.from(
@@ -46,7 +45,7 @@ const DICTIONARIES: readonly Buffer[] = [
 
 const LEVEL = 1;
 
-/** @returns `dictionary's number (1 byte) ‖ raw DEFLATE`, with about a quarter of the answer's length. */
+/** @returns `dictionary's number (1 byte) ‖ raw DEFLATE`. */
 export function packed({ status, headers, body }: KeptAnswer): Buffer {
   const number = DICTIONARIES.length - 1;
   const text = `${JSON.stringify([status, headers])}\n${body}`;

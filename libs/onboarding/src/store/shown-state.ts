@@ -9,9 +9,8 @@ import {
 } from '../flow/table.js';
 
 /**
- * SQL for lists: the state that a read shows for the row `o`. It differs from the stored state if a deadline
- * has passed and no worker has written the new state yet. The SQL is derived from the transition table, and
- * writes nothing.
+ * SQL for the state that a read shows for the row `o`. It differs from the stored state if a deadline has
+ * passed and no worker has written the new state yet.
  */
 
 const COLUMN = { otpExpiresAt: 'o.otp_expires_at', sessionEndsAt: 'o.session_ends_at' } as const;
@@ -29,15 +28,13 @@ const idleSql = `CASE WHEN o.state IN (${LIVE_STATES.filter(countsIdleTime)
   .map((state) => `'${state}'`)
   .join(', ')}) THEN o.idle_ends_at END`;
 
-/**
- * All parts of a statement use the same time, so that they see a row past its deadline in the same state.
- */
+/** All parts of a statement use the same time, so that they see a row in the same state. */
 const NOW = 'statement_timestamp()';
 
-/** SQL for the time at which the row `o` leaves its state because a deadline passes. */
+/** The SQL of `deadlineOf`. */
 export const deadlineSql = `least(${boundSql}, ${idleSql}, o.life_ends_at)`;
 
-/** SQL for whether a read shows another state than the stored state of the row `o`: see `signalOfTime`. */
+/** SQL for whether a read shows another state than the stored one: see `signalOfTime`. */
 export const isDueSql = `${deadlineSql} <= ${NOW}
   AND o.state IN (${LIVE_STATES.map((state) => `'${state}'`).join(', ')})
   AND (o.lease_until IS NULL OR o.lease_until <= ${NOW})`;
@@ -64,18 +61,11 @@ const shownSql = `CASE WHEN NOT (${isDueSql}) THEN o.state
   }).join('\n  ')}
   ELSE 'expired' END`;
 
-/**
- * The states that a read may show before they are written. Any other state is shown only if it is written.
- */
 const SHOWN_BY_TIME: ReadonlySet<State> = new Set<State>(['expired', ...MOVES.map(({ to }) => to)]);
 
 export const isShownByTime = (state: State): boolean => SHOWN_BY_TIME.has(state);
 
-/**
- * SQL for whether a read shows one of the states for the row `o`.
- *
- * @param values the states as an array in SQL.
- */
+/** @param values the states as an array in SQL. */
 export function showsOneOf(states: readonly State[], values: string): string {
   const written = `o.state = ANY (${values})`;
   if (states.every((state) => isEnded(state) && !isShownByTime(state))) return written;

@@ -20,8 +20,7 @@ describe('a statement', () => {
     expect(one.bind({ id: 'i', other: 1, name: 'n', list: [] })).toEqual(['n', '[]', 'i']);
   });
 
-  // A JSON parameter is passed as JSON text. Otherwise, pg would pass an array as a PostgreSQL array, and a
-  // string without quotes.
+  // Without JSON text, pg would pass an array as a PostgreSQL array, and a string without quotes.
   it.each([
     [[], '[]'],
     ['text', '"text"'],

@@ -7,10 +7,9 @@ export interface Statement extends PreparedStatement {
 }
 
 /**
- * @param name names the purpose of the statement. PostgreSQL prepares the statement under this name, once per
- *   connection.
- * @param text SQL with named parameters. PostgreSQL needs numbers, so `$id::uuid` is sent as `$1::uuid`.
- * @param options.alone True if the statement takes long, waits for locks or is background work.
+ * @param name PostgreSQL prepares the statement under this name, once per connection.
+ * @param text SQL with named parameters: `$id::uuid` is sent as `$1::uuid`.
+ * @param options.alone true if the statement takes long, waits for locks or is background work.
  */
 export function statement(name: string, text: string, { alone = false } = {}): Statement {
   const names: string[] = [];

@@ -8,8 +8,7 @@ export interface KeyedIndex {
 
 /**
  * @param beginnings SQL for an array of texts.
- * @returns SQL for `WITH RECURSIVE` that finds the keys that begin with one of the texts. The SQL jumps from
- *   key to key in the index.
+ * @returns SQL for `WITH RECURSIVE` that jumps in the index from key to key with one of these beginnings.
  */
 export const stretchesSql = (
   { key, only }: KeyedIndex,

@@ -7,7 +7,6 @@ import type { Onboarding } from '../flow/onboarding.entity.js';
 /** The prefix of subject keys that are hashes. The index `onboardings_by_contact` has only these keys. */
 const BLIND = 'blind:';
 
-/** @returns a keyed hash of a subject's key, with a prefix that marks it as a hash. */
 export const blindKey = (hash: KeyedHash, key: string): string =>
   BLIND + hash.digest('subject key', key).toString('base64url');
 
@@ -22,8 +21,8 @@ export class Subjects {
   ) {}
 
   /**
-   * @returns the text by which limits and searches find a subject: the key that the provider's code derives
-   *   from the subject, or a keyed hash of this key if the key identifies a person.
+   * @returns the text by which limits and searches find a subject: the subject's key, or a keyed hash of it
+   *   if it identifies a person.
    */
   keyOf({ key, personal }: Pick<ParsedSubject, 'key' | 'personal'>): string {
     return personal.length === 0 ? key : this.blind(key);
@@ -33,7 +32,7 @@ export class Subjects {
     return blindKey(this.hash, key);
   }
 
-  /** @returns the columns of a subject. The data key of the row seals the personal members. */
+  /** @param sealer seals the personal members with the row's data key. */
   columnsOf(onboardingId: string, sealer: Sealer, parsed: ParsedSubject) {
     const members = Object.entries(parsed.subject);
     const sealed = members.filter(([name]) => parsed.personal.includes(name));
@@ -60,7 +59,7 @@ export class Subjects {
   }
 
   /**
-   * @returns the row as callers see it, without a contact that cannot be decrypted. An error would fail the
+   * @returns the row as callers see it, without a contact that cannot be decrypted: an error would fail the
    *   whole page, or the answer to a command that was carried out.
    */
   withContact<Kept extends Pick<Onboarding, 'id' | 'subject' | 'sealedContact' | 'sealedDataKey'>>(

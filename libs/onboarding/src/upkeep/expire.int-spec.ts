@@ -63,10 +63,7 @@ const anyRow = fc
     ...(parked && { parked_reason: 'integration_missing', parked_at: inMs(-1000) }),
   }));
 
-/**
- * A read shows a row past its deadline as if it were expired already. In these columns, the expiry must write
- * the values that the read shows.
- */
+/** In these columns, the expiry must write the values that a read shows before the expiry. */
 const MOVED = [
   'state',
   'version',

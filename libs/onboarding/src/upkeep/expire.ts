@@ -33,8 +33,8 @@ interface Timed {
 }
 
 /**
- * Expires codes, sessions and onboardings whose deadline has passed. Several workers may run this at the same
- * time: each skips rows that another worker has locked or written.
+ * Expires codes, sessions and onboardings. Several workers may run this at once: each skips rows that another
+ * worker has locked or written.
  */
 @Injectable()
 export class Expiry {
@@ -57,7 +57,7 @@ export class Expiry {
     return counts;
   }
 
-  /** Expires one onboarding, for a write that cannot wait for the next batch. */
+  /** For a write that cannot wait for the next batch. */
   async runFor(id: string): Promise<void> {
     // Another worker's batch may have locked the row.
     await this.store.run(WAIT_FOR_WRITERS, { id });
@@ -66,7 +66,7 @@ export class Expiry {
   }
 
   /**
-   * Expires one onboarding before a write. Callers may have read the effect of a passed deadline, and must
+   * Expires one onboarding before a write: callers may have read the effect of a passed deadline, and must
    * not see another state with the same version.
    *
    * @returns the row, read again if a deadline had passed; null if it is gone.
@@ -87,10 +87,7 @@ export class Expiry {
     return moved;
   }
 
-  /**
-   * Computes the new state of each row. If this fails for a row, delays the row, because it would block the
-   * rows behind it.
-   */
+  /** Delays rows whose new state cannot be computed, because they would block the rows behind them. */
   async #timed(rows: Row[]): Promise<Timed[]> {
     const broken: string[] = [];
     const timed = rows.flatMap((seen): Timed[] => {

@@ -26,7 +26,7 @@ beforeEach(() =>
   onboardings.dataSource.query('TRUNCATE onboardings, onboarding_events, funnel_days, funnel_counts'),
 );
 
-/** Inserts an onboarding with events. Each event has a time, in milliseconds after the start. */
+/** The time of an event is in milliseconds after the start. */
 async function began(
   atMs: number,
   events: [type: string, afterMs: number, data?: object][],
@@ -68,7 +68,7 @@ const failed = (atMs: number) =>
 
 const count = async () => {
   await new Promise((resolve) => setTimeout(resolve, 5));
-  // The pause before the next count depends on the duration of the last count. After 0 ms, there is no pause.
+  // The pause before the next count depends on this duration.
   await onboardings.dataSource.query('UPDATE funnel_counts SET took_ms = 0');
   return onboardings.module.get(FunnelCount).run();
 };

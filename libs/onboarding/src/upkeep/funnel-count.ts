@@ -11,7 +11,7 @@ const DAY_MS = 86_400_000;
 const BATCH = 5_000;
 /** The oldest day that is counted, in days before today. */
 const DAYS_BACK = 400;
-/** How long the pause before another count is, as a multiple of the duration of the last count. */
+/** The pause before another count, as a multiple of the duration of the last count. */
 const PAUSE = 50;
 /** After this time, a run begins no further day. The next run continues. */
 const RUN_MS = 20_000;
@@ -32,9 +32,8 @@ interface State {
 }
 
 /**
- * Counts the funnel of each day on which onboardings began (docs/decisions/0032). A day is counted again
- * until all its onboardings have ended. Then its counts are final, even if onboardings are erased or deleted
- * later.
+ * Counts the funnel of each day (docs/decisions/0032). A day is counted again until all its onboardings have
+ * ended. Then its counts are final, even after erasures.
  */
 @Injectable()
 export class FunnelCount {
@@ -44,9 +43,6 @@ export class FunnelCount {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /**
-   * Counts the days that are due, the newest day first. @returns how many days and onboardings were counted.
-   */
   async run(): Promise<{ days: number; onboardings: number }> {
     const began = this.clock.monotonicMs();
     const counted = { days: 0, onboardings: 0 };
@@ -58,7 +54,7 @@ export class FunnelCount {
     return counted;
   }
 
-  /** @returns the start of each day that must be counted now, in milliseconds since the epoch. */
+  /** @returns the start of each due day, in milliseconds since the epoch. */
   async #dueDays(): Promise<number[]> {
     const { now, oldestId, days } = await this.#state();
     if (oldestId === null) return [];
@@ -67,7 +63,7 @@ export class FunnelCount {
     const all = Array.from({ length: (today - oldest) / DAY_MS + 1 }, (_, ago) => today - ago * DAY_MS);
     const open = Object.values(days).filter(({ isFinal }) => !isFinal);
     const tookMs = open.reduce((sum, day) => sum + day.tookMs, 0);
-    // At least half of the interval must pass, not all of it, because the job may run a little early.
+    // Half of the interval is enough, because the job may run a little early.
     const pauseMs = Math.max(this.config.FUNNEL_EVERY_MS / 2, PAUSE * tookMs);
     return all.filter((day) => {
       const last = days[nameOf(day)];

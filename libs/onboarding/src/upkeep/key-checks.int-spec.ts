@@ -11,7 +11,7 @@ import { KeyChecks } from './key-checks.js';
 
 const another = () => randomBytes(32).toString('base64');
 
-/** The process that has written the database. It wrote a sealed row and two timelines with a stored hash. */
+/** The process that has written the database: a sealed row and two timelines with an anchor. */
 let before: Onboardings;
 beforeAll(async () => {
   before = await openOnboardings();

@@ -7,7 +7,7 @@ import { Timelines } from './timelines.js';
 
 /**
  * Logs at boot which keys do not fit the database. With wrong keys, a restored database looks complete, but
- * no API key works, no stored hash of a timeline fits, and no secret can be decrypted.
+ * no API key works, and no secret can be decrypted.
  */
 @Injectable()
 export class KeyChecks implements OnApplicationBootstrap {
@@ -28,7 +28,7 @@ export class KeyChecks implements OnApplicationBootstrap {
     }
   }
 
-  /** @returns a sentence for each variable and key that does not fit. The sentence holds no secret. */
+  /** @returns a sentence for each variable and key that does not fit, without secrets. */
   async faults(): Promise<string[]> {
     return [...(await this.#sealingKeys()), ...(await this.#hashKey())];
   }
@@ -58,7 +58,7 @@ export class KeyChecks implements OnApplicationBootstrap {
   async #hashKey(): Promise<string[]> {
     const anchored = await this.statements.run<{ id: string }>(LAST_ANCHORED, []);
     const reports = await Promise.all(anchored.map(({ id }) => this.timelines.verifyTimeline(id)));
-    // A single timeline may have been altered. If no timeline fits its stored hash, the key is wrong.
+    // A single timeline may have been altered. If none fits its anchor, the key is wrong.
     const differs = reports.length > 0 && reports.every(({ fault }) => fault?.fault === 'anchor');
     return differs ? ['HASH_KEY is not the key that this database was written with: put it back'] : [];
   }

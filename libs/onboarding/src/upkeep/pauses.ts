@@ -18,7 +18,6 @@ export interface Resumed {
 
 export interface Released {
   released: number;
-  /** False if the release stopped before its end. */
   isComplete: boolean;
 }
 
@@ -32,7 +31,6 @@ export class Pauses implements OnModuleDestroy {
     private readonly jobs: JobProducer,
   ) {}
 
-  /** A process that stops still completes its batch. */
   onModuleDestroy(): void {
     this.#closing = true;
   }
@@ -41,9 +39,7 @@ export class Pauses implements OnModuleDestroy {
    * Releases rows until none is left, the integration is paused again, or the process stops. Skips a row that
    * changes during the release: {@link releaseLate} releases it.
    *
-   * @param by who resumed the integration, and why.
-   * @param mayContinue is called after each batch with the number of released rows. If it returns false, the
-   *   release stops.
+   * @param mayContinue gets the number of rows that each batch has released. False stops the release.
    */
   async release(
     integration: string,
@@ -63,9 +59,8 @@ export class Pauses implements OnModuleDestroy {
   }
 
   /**
-   * Releases rows that a pause has parked after the integration was resumed, because their attempts began
-   * during the pause. Skips integrations whose resume is still under way, because the operation of the resume
-   * releases their rows.
+   * Releases rows that were parked after the resume, because their attempts began during the pause. Skips
+   * integrations whose resume is still under way: its operation releases their rows.
    */
   async releaseLate(): Promise<number> {
     let all = 0;

@@ -29,7 +29,7 @@ export class Probe {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** @returns `unparked`: how many rows were released. The sweeper wakes them. */
+  /** The sweeper wakes the released rows. */
   async run(): Promise<{ unparked: number; unhealthy: string[] }> {
     const unhealthy: string[] = [];
     let unparked = await this.pauses.releaseLate();
@@ -69,15 +69,12 @@ export class Probe {
         );
         return 'unproven';
       }
-      this.#logger.error(about, `integration ${name} is still not in order: ${message}`);
+      this.#logger.error(about, `integration ${name} is still refused: ${message}`);
       return 'refused';
     }
   }
 
-  /**
-   * @returns how many rows were released: all rows if a row of an earlier trial has had a successful call,
-   *   otherwise a few.
-   */
+  /** Releases all rows if a row of an earlier trial has had a successful call, otherwise a few. */
   async #try(integration: string): Promise<number> {
     if (await this.trials.succeeded(integration)) {
       await this.trials.forget(integration);

@@ -59,10 +59,7 @@ async function sealedRow(at: Onboardings, code = '123456'): Promise<string> {
   });
 }
 
-/**
- * Makes rows one after the other. Hundreds of simultaneous inserts would wait too long for a connection on a
- * slow machine.
- */
+/** One after the other, because hundreds of simultaneous inserts would wait too long for a connection. */
 async function sealedRows(count: number, code?: (n: number) => string): Promise<string[]> {
   const ids: string[] = [];
   for (let n = 0; n < count; n++) ids.push(await sealedRow(before, code?.(n)));

@@ -8,8 +8,8 @@ import { KEY_USE, OTHER_KEY_IDS, SEALED_WITH, WRAP } from '../store/statements/r
 const BATCH = 200;
 
 /**
- * The number of values in the database that only a certain key can decrypt, by key id. Each key of
- * `SEALING_KEYS` has an entry.
+ * How many values in the database only this key can decrypt, by key id. Each key of `SEALING_KEYS` has an
+ * entry.
  */
 export type KeyUse = Record<string, number>;
 
@@ -23,9 +23,8 @@ export interface ResealCounts {
 }
 
 /**
- * Re-encrypts data keys that an old key seals, with the first of `SEALING_KEYS`. Values that the data keys
- * seal stay as they are. Each write checks that the value has not changed since it was read. So several
- * processes may run at the same time, and a run may stop at any point.
+ * Re-encrypts data keys under an old key with the first of `SEALING_KEYS`. Each write checks that the value
+ * has not changed, so several processes may run at once, and a run may stop at any point.
  */
 @Injectable()
 export class Reseal {
@@ -58,9 +57,7 @@ export class Reseal {
     return { ...counts, left: await this.uses() };
   }
 
-  /**
-   * @returns the number of values per key. A key without values may be removed, unless it is the first key.
-   */
+  /** A key without values may be removed, unless it is the first key. */
   async uses(): Promise<KeyUse> {
     const rows = await this.statements.run<{ id: string; uses: number }>(KEY_USE, []);
     const uses = Object.fromEntries(this.ring.ids.map((id) => [id, 0]));

@@ -12,7 +12,7 @@ const BATCH = 200;
 /** Deletes expired rows in batches. After `stop` is aborted, no batch begins. @returns how many rows. */
 export type Forget = (stop?: AbortSignal) => Promise<number>;
 
-/** Erases and deletes data after its retention time, in batches of small statements. */
+/** Erases and deletes data after its retention time. */
 @Injectable()
 export class Retention {
   readonly #more = new Map<string, Forget>();
@@ -32,7 +32,7 @@ export class Retention {
     this.#more.set(name, forget);
   }
 
-  /** @returns how many onboardings were erased, and for each registered name, how many rows were deleted. */
+  /** @returns the number of erased onboardings, and of deleted rows for each registered name. */
   async run(stop?: AbortSignal): Promise<Record<string, number>> {
     const counts: Record<string, number> = {};
     for (const [name, forget] of this.#more) counts[name] = await forget(stop);
@@ -44,17 +44,16 @@ export class Retention {
     if (this.config.RETENTION_DAYS === 0) return 0;
     const keptMs = this.config.RETENTION_DAYS * DAY_MS;
     let erased = 0;
-    // No rests between the batches: with rests, erasures could not keep up with many new onboardings.
+    // With rests between the batches, erasures could not keep up with many new onboardings.
     await inBatches(BATCH, async (limit) => {
       if (stop?.aborted) return 0;
       const rows = await this.store.rows(KEPT_TOO_LONG, { keptMs, limit });
       let now = 0;
       for (const row of rows) {
-        // A row is not erased now if it has changed since the read, e.g. by a decision.
         if (await this.erasure.erase(row, 'service')) now += 1;
       }
       erased += now;
-      // If nothing was erased, another worker is erasing the same rows, so this worker stops.
+      // If nothing was erased, another worker is erasing the same rows.
       return now === 0 ? 0 : rows.length;
     });
     return erased;

@@ -7,12 +7,11 @@ import { OnboardingStore } from '../store/onboarding.store.js';
 import { NOT_WOKEN, WAKE } from '../store/statements/waiting.js';
 
 /**
- * The sweeper skips a try that became due less than this time ago, because the job of the try will probably
- * wake the step.
+ * The sweeper skips tries that became due less than this time ago: their jobs will probably wake the steps.
  */
 const GRACE_MS = 2_000;
 const BATCH = 500;
-/** How long a wake-up may take. The time is long, because no request waits for it. */
+/** How long a wake-up may take: long, because no request waits for it. */
 const WAKE_MS = 2_000;
 
 interface Due {
@@ -32,8 +31,8 @@ export class Sweeper {
   ) {}
 
   /**
-   * Ends immediately if Redis takes no jobs or the queue is paused. Otherwise, rows would count as woken
-   * without a job, and would wait too long after the queue is resumed.
+   * Ends immediately if Redis takes no jobs or the queue is paused. Otherwise, rows without a job would count
+   * as woken, and would wait too long after the queue is resumed.
    *
    * @returns how many rows without a waiting job got a job.
    */

@@ -2,9 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { KeyedHash } from '#libs/platform';
 import { isEnded, type State } from '../flow/table.js';
 
-/**
- * A stored event. `atUs` is in microseconds since the epoch. `data` is the JSON text that PostgreSQL writes.
- */
+/** `atUs`: microseconds since the epoch. `data`: the JSON text that PostgreSQL writes. */
 export interface StoredEvent {
   seq: number;
   type: string;
@@ -13,7 +11,6 @@ export interface StoredEvent {
   data: string;
 }
 
-/** The timeline of an onboarding, with the columns of the onboarding's row that are needed to check it. */
 export interface StoredTimeline {
   id: string;
   state: string;
@@ -24,22 +21,21 @@ export interface StoredTimeline {
 }
 
 /**
- * The fault in a timeline. `seq` is the number of the first missing or surplus event. `anchor`: the timeline
- * does not fit its stored hash; `seq` is the last event that the hash covers.
+ * `seq`: the first missing or surplus event. `anchor`: the timeline does not fit its stored hash, which
+ * covers the events up to `seq`.
  */
 export interface TimelineFault {
   seq: number;
   fault: 'missing' | 'surplus' | 'anchor';
 }
 
-/** @returns the first fault in the timeline; null if there is none. */
 export function faultIn(timeline: StoredTimeline, hash: KeyedHash): TimelineFault | null {
   return gapIn(timeline) ?? anchorFault(timeline, hash);
 }
 
 /**
- * @returns a keyed hash over the events of a timeline up to `seq`, and over the state in which the onboarding
- *   ended. An attacker with write access to the database cannot compute this hash without `HASH_KEY`.
+ * @returns a keyed hash over the events up to `seq` and the onboarding's state. An attacker with write access
+ *   to the database cannot compute this hash without `HASH_KEY`.
  */
 export function digestOf({ id, state, events }: StoredTimeline, seq: number, hash: KeyedHash): Buffer {
   const lines = events
@@ -64,8 +60,8 @@ function gapIn({ events, lastSeq }: StoredTimeline): TimelineFault | null {
 }
 
 /**
- * A live onboarding with a stored hash (an anchor) is a fault: only ended onboardings get one, and an ended
- * state never changes.
+ * A live onboarding with an anchor is a fault: only ended onboardings get one, and an ended state never
+ * changes.
  */
 function anchorFault(timeline: StoredTimeline, hash: KeyedHash): TimelineFault | null {
   const { anchor, anchoredSeq, state } = timeline;

@@ -23,10 +23,6 @@ const faultOf = async (id: string) => (await timelines.verifyTimeline(id)).fault
 const eraseByCaller = (id: string) =>
   onboardings.module.get(OnboardingService).erase(id, { caller: aCaller(), waitMs: 0 });
 
-/**
- * Inserts an onboarding, and three events by one statement. If `ended` is true, a fourth event ends the
- * onboarding.
- */
 async function written({ ended = true } = {}): Promise<string> {
   const { store } = onboardings;
   const id = await anOnboarding(onboardings.dataSource);
@@ -203,7 +199,7 @@ describe('an anchor (the stored hash of a timeline)', () => {
   ])('shows that an attacker changed %s', async (_, tampering) => {
     const [id, other] = [await written(), await written()];
     await timelines.anchor();
-    // Each statement ends with a WHERE clause. The added condition limits it to the rows of this onboarding.
+    // Each statement ends with a WHERE clause. The added condition limits it to this onboarding.
     for (const each of tampering.split(';')) {
       await sql(`${each} AND ${each.includes('UPDATE onboardings') ? 'id' : 'onboarding_id'} = $1`, [id]);
     }
@@ -217,7 +213,7 @@ describe('an anchor (the stored hash of a timeline)', () => {
     expect(await timelines.anchor()).toEqual({ anchored: 1, broken: 1 });
     expect(await timelines.verifyTimeline(broken)).toMatchObject({ anchoredSeq: null, fault: { seq: 1 } });
     expect(await timelines.verifyTimeline(whole)).toMatchObject({ anchoredSeq: 4 });
-    // A broken timeline is checked again in an hour, not in each run.
+    // A broken timeline is checked again in an hour.
     expect(await timelines.anchor()).toEqual({ anchored: 0, broken: 0 });
     expect((await onboardings.load(broken)).dueAt!.getTime()).toBeGreaterThan(Date.now() + 3_000_000);
   });

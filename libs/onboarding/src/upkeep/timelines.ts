@@ -10,24 +10,19 @@ import { blanked, digestOf, faultIn, type StoredTimeline, type TimelineFault } f
 
 const BATCH = 100;
 const FIRST = '00000000-0000-0000-0000-000000000000';
-/** After this time, a broken timeline is checked and logged again. */
 const BROKEN_AGAIN_MS = 3_600_000;
 
 export interface TimelineReport {
   onboardingId: string;
   events: number;
   /**
-   * The last event that the stored hash covers. Null if there is no hash yet: while the onboarding is live,
-   * and shortly after its end.
+   * The last event that the stored hash covers. Null if there is no hash: live and newly ended onboardings.
    */
   anchoredSeq: number | null;
   fault: TimelineFault | null;
 }
 
-/**
- * Checks timelines against their anchors, and writes the anchors. An anchor is the stored keyed hash of the
- * timeline of an ended onboarding.
- */
+/** An anchor is a stored keyed hash of the timeline of an ended onboarding. */
 @Injectable()
 export class Timelines {
   readonly #logger = new Log('Timelines');
@@ -50,10 +45,10 @@ export class Timelines {
   }
 
   /**
-   * Checks the timelines of one page of the list of all onboardings, oldest first.
+   * Checks a page of all timelines, oldest first.
    *
    * @param after the last id of the previous page.
-   * @returns a report of each timeline, and the `after` of the next page; null after the last page.
+   * @returns `next`: the `after` of the next page; null after the last page.
    */
   async verifyTimelines(
     after: string | null,
@@ -68,12 +63,11 @@ export class Timelines {
   }
 
   /**
-   * Writes an anchor (a keyed hash) for each timeline of an ended onboarding, unless the last anchor covers
-   * all events. A timeline that does not fit its last anchor gets no new anchor. An attacker could forge a
-   * timeline and delete its anchor, so that it gets a new one. Therefore each hash is logged before it is
-   * written: two hashes for one event number show a forgery.
+   * Writes an anchor for each timeline of an ended onboarding, unless the last anchor covers all events. A
+   * timeline that does not fit its last anchor gets no new one.
    *
-   * @param stop if it is aborted, no further batch begins.
+   * Each hash is logged before it is written. If an attacker forges a timeline and deletes its anchor to get
+   * a new one, the log has two hashes for one event number.
    */
   async anchor(stop?: AbortSignal): Promise<{ anchored: number; broken: number }> {
     const counts = { anchored: 0, broken: 0 };
@@ -97,8 +91,8 @@ export class Timelines {
   }
 
   /**
-   * @returns the hash to store for the timeline after an erasure, over the same events without their data;
-   *   null if there is no stored hash yet. A broken timeline keeps its hash, so that it stays broken.
+   * @returns the hash to store after an erasure, over the same events without data; null if no hash is
+   *   stored. A broken timeline keeps its hash, so that it stays broken.
    */
   async anchorOfErased(id: string): Promise<Buffer | null> {
     const timeline = await this.#find(id);

@@ -6,8 +6,8 @@ import { CONFIG, type Config } from '#libs/platform';
 /** The wait between two trials doubles at most this many times. */
 const DOUBLINGS = 4;
 /**
- * Each wait is longer by a random share of at most this size. Otherwise, integrations that failed at the same
- * time would also be tried at the same time.
+ * The largest random share added to each wait, so that integrations that failed together are not tried
+ * together.
  */
 const JITTER = 0.25;
 
@@ -37,8 +37,8 @@ const FORGET_OVER = `
   DELETE FROM integration_trials WHERE integration <> ALL ($1::text[]) AND next_at <= clock_timestamp()`;
 
 /**
- * Trials test integrations whose probe has no clear result. A trial releases a few parked onboardings, to see
- * whether a call succeeds. The waits between trials grow. Of several workers, only one begins a due trial.
+ * Tests integrations whose probe has no clear result. A trial releases a few parked onboardings, to see
+ * whether a call succeeds. Of several workers, only one begins a due trial.
  */
 @Injectable()
 export class Trials {
@@ -48,7 +48,7 @@ export class Trials {
     @Inject(RANDOM) private readonly random: Random,
   ) {}
 
-  /** Begins a trial if one is due, and sets the time of the next trial. @returns whether a trial began. */
+  /** @returns whether a trial was due, and began. */
   async begin(integration: string): Promise<boolean> {
     const waitMs = this.config.PROBE_EVERY_MS * (1 + JITTER * this.random.next());
     const begun = await this.statements.run(prepared(BEGIN), [integration, waitMs, DOUBLINGS]);
@@ -72,7 +72,7 @@ export class Trials {
     await this.statements.run(prepared(FORGET), [integration]);
   }
 
-  /** Deletes the due trials of all integrations but the given ones, which have parked onboardings. */
+  /** Deletes the due trials of all integrations except the given ones, which have parked onboardings. */
   async forgetAllBut(integrations: string[]): Promise<void> {
     await this.statements.run(prepared(FORGET_OVER), [integrations]);
   }

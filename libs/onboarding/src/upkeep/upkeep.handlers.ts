@@ -20,8 +20,8 @@ const scheduled = (queue: JobDefinition<Nothing>['queue'], name: string): JobDef
 });
 
 /**
- * Skips a run while this process is still running an earlier one. A run pauses between its batches to spare
- * PostgreSQL, so it may still be running when the next one is due. Two runs at once would undo these pauses.
+ * Skips a run while this process still runs an earlier one. Two runs at once would undo the pauses between
+ * the batches of a run, which spare PostgreSQL.
  */
 function oneAtATime(work: () => Promise<JobOutcome>): () => Promise<JobOutcome> {
   let isWorking = false;
@@ -36,7 +36,6 @@ function oneAtATime(work: () => Promise<JobOutcome>): () => Promise<JobOutcome> 
   };
 }
 
-/** The scheduled jobs. The queue board of the console shows the result of each job. */
 @Injectable()
 export class UpkeepHandlers implements OnModuleDestroy {
   readonly #stop = new AbortController();
@@ -52,7 +51,7 @@ export class UpkeepHandlers implements OnModuleDestroy {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Stops the jobs `retention` and `anchor` after their current batch. The next run continues. */
+  /** Stops the jobs `retention` and `anchor` after their current batch. */
   onModuleDestroy(): void {
     this.#stop.abort();
   }

@@ -6,9 +6,8 @@ import { isEnded, nextState, type State } from '../flow/table.js';
 import type { ActionView } from './types.js';
 
 /**
- * Lists the actions of an operator, and whether each is allowed now. `whyNot` is the refusal of the command
- * itself, so the console and the commands agree. Only the command checks the subject's limits, so it may
- * refuse an action that this list allows.
+ * `whyNot` is the text of the command's refusal. Only commands check the subject's limits, so a command may
+ * still refuse an allowed action.
  *
  * @param row the row that `asOfNow` returns.
  */

@@ -4,16 +4,13 @@ import type { Counted, IntegrationNow, Now, Problem } from './types.js';
 type Facts = Omit<Now, 'problems'>;
 type Found = Pick<Problem, 'kind' | 'severity' | 'text'> & Partial<Problem>;
 
-/** A wait for a retry is shown as a problem only if it is longer than this. */
+/** A shorter wait for a retry is not shown as a problem, unless many onboardings wait. */
 const LONG_MS = 10_000;
 const MANY = 3;
 
 const SEVERITIES = ['critical', 'serious', 'notice'] as const;
 
-/**
- * @returns the problems, the most severe first. Of equal severity, the problem with the most affected
- *   onboardings is first.
- */
+/** @returns the most severe problem first; of equal severity, the one with the most affected onboardings. */
 export function problemsOf(now: Facts): Problem[] {
   const found: Found[] = [
     ...processes(now),
@@ -63,7 +60,6 @@ function processes({ processes: all, at }: Facts): Found[] {
 
 function integration({ name, status, detail, finding, since, affected }: IntegrationNow): Found[] {
   const isCut = finding.refused || finding.breakers || finding.unsigned || finding.failing;
-  // A pause or a clock skew alone is `serious`, not `critical`. Parked onboardings are a separate problem.
   const isSlight = finding.clockSkewSeconds !== undefined || finding.paused !== undefined;
   if (status === 'up' || (!isCut && !isSlight)) return [];
   const { waiting, parked: stopped, outcomeUnknown } = affected;

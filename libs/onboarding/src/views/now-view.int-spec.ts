@@ -37,7 +37,7 @@ beforeEach(async () => {
   await reports().publish('worker-1', [inOrder]);
 });
 
-/** Reads with a new NowView each time, because a NowView gives the same answer for one second. */
+/** A new NowView for each read, because a NowView gives the same answer for one second. */
 const now = (of = views): Promise<Now> =>
   new NowView(
     of.get(PreparedStatements),
@@ -64,7 +64,7 @@ const PARKED = {
 };
 const parked = (integration: string) => waiting({ integration, ...PARKED });
 
-/** Copies a row. The ids of the copies end with 1, 2, 3 and so on. */
+/** The ids of the copies end with 1, 2, 3 and so on. */
 async function copies(count: number, id: string): Promise<void> {
   const columns = `integration, provider, subject, subject_key, state, step, lease_until, next_attempt_at,
     parked_reason, parked_at, last_result, idle_ends_at, life_ends_at`;

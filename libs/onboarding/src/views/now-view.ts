@@ -17,9 +17,8 @@ import { NOW_ENDED_UNRESOLVED, NOW_LOST, NOW_PARKED, NOW_WAITING } from '../stor
 import { problemsOf, sumOf } from './now-problems.js';
 import type { Counted, IntegrationNow, Now, QueuesNow } from './types.js';
 
-/** Counting stops at this number, for each integration and step or state. The result is then `at_least`. */
+/** Counting stops at this number in each group. The result is then `at_least`. */
 const MOST = 1_000;
-/** For this long, all readers in a process get the same answer. */
 const SHARED_MS = 1_000;
 
 interface Group {
@@ -32,7 +31,6 @@ interface Group {
 type Waiting = Group & { lastResultCode: ResultCode | null; detail: string | null; nextAttemptAt: Date };
 type Parked = Group & { reason: ParkedReason };
 
-/** Reads PostgreSQL and Redis to find the present problems. */
 @Injectable()
 export class NowView {
   #last: { atMs: number; now: Promise<Now> } | null = null;
@@ -46,8 +44,7 @@ export class NowView {
   ) {}
 
   /**
-   * Reads the present state, at most one second old. Counts stop at a limit, so reading is quick for any
-   * number of onboardings.
+   * The answer is at most one second old. Counts stop at a limit, so the read is quick for many onboardings.
    */
   read(): Promise<Now> {
     const atMs = this.clock.monotonicMs();
@@ -166,7 +163,7 @@ const countOf = (
   since: since.getTime(),
 });
 
-/** Merges groups that have the same integration and reason, but different steps. */
+/** Merges the groups of different steps. */
 function byReason(groups: readonly Parked[]) {
   const keys = new Map(
     groups.map(({ integration, reason }) => [`${integration} ${reason}`, { integration, reason }]),

@@ -14,10 +14,9 @@ const MOST_FOUND = 50;
 /** A search for an `otpId` reads at most this many live onboardings of each state and integration. */
 const OTP_ID_ROWS = 1_000;
 
-/** Operators see the onboardings of all callers and integrations. */
 const EVERYTHING = { callers: null, integrations: null, providers: PROVIDERS };
 
-/** Finds onboardings for operators. It works without the keys that decrypt contacts. */
+/** Works without the keys that decrypt contacts. */
 @Injectable()
 export class OnboardingSearch {
   constructor(
@@ -27,10 +26,9 @@ export class OnboardingSearch {
   ) {}
 
   /**
-   * Finds onboardings by id, `externalRef`, the subject's ids or the hash of the contact. If none matches,
-   * finds live onboardings by `otpId`. Trace ids are only in logs, so they cannot be searched.
+   * Finds by id, `externalRef`, the subject's ids or the hash of the contact; if none matches, live
+   * onboardings by `otpId`.
    *
-   * @param text the searched value, as an operator typed or pasted it.
    * @returns at most 50 onboardings, newest first.
    */
   async search(text: string): Promise<OnboardingSummary[]> {
@@ -49,7 +47,7 @@ export class OnboardingSearch {
   }
 
   /**
-   * Lists onboardings, newest first.
+   * Newest first.
    *
    * @param after the id of the last row of the previous page.
    * @throws ProblemError `validation_failed` for a contact that is neither an e-mail address nor a phone

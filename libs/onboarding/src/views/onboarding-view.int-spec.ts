@@ -28,7 +28,7 @@ const UNKNOWN = {
 };
 const AT = '2026-11-28T10:00:00.000Z';
 
-/** Writes an onboarding in step 3: its first attempt failed, and its second attempt got no answer. */
+/** An onboarding in step 3: its first attempt failed, and its second attempt got no answer. */
 async function lost(
   columns: Record<string, unknown> = {},
   { evidence = EVIDENCE, lapsed }: { evidence?: object; lapsed?: true } = {},

@@ -11,7 +11,7 @@ import { summaryOf } from './summary.js';
 import { attemptsOf, timelineOf } from './timeline.js';
 import type { OnboardingDetail } from './types.js';
 
-/** The most events that the page of an onboarding shows. Earlier events are left out. */
+/** Only the latest events are shown. */
 const MOST_EVENTS = 1_000;
 
 /** Shows one onboarding to operators, without its contact, secrets and metadata. */
@@ -97,9 +97,7 @@ const jobOf = ({ id, step, attempt, leaseUntil, state }: Row): OnboardingDetail[
     ? { queue: 'steps', id: stepJobId(step, id, leaseUntil ? attempt : attempt + 1) }
     : null;
 
-/**
- * The subject's ids at the provider. The contact is encrypted, so it is not among the members of `subject`.
- */
+/** The contact is encrypted, so it is not in `subject`. */
 const idsOf = ({ subject }: Row): Record<string, string> =>
   Object.fromEntries(
     Object.entries(subject).filter((member): member is [string, string] => typeof member[1] === 'string'),

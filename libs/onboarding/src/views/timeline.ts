@@ -8,7 +8,7 @@ type Seen = { data: Record<string, unknown> };
 type Evidence = NonNullable<AttemptView['evidence']>;
 type Loosely<T> = { [K in keyof T]: T[K] | null | undefined };
 
-/** A sentence for each event. It contains no value that a caller has written. */
+/** No text contains a value that a caller has written. */
 const TEXTS: { [Type in EventType]: (data: Partial<EventData<Type>>) => string } = {
   created: () => 'The caller started the onboarding.',
   otp_sent: () => 'The provider sent a code.',
@@ -56,7 +56,6 @@ export function timelineOf(events: readonly OnboardingEvent[]): TimelineEntry[] 
     at: at.toISOString(),
     type,
     actor,
-    // The texts accept empty data, because an erased event has no data.
     text: (TEXTS[type] as (data: object) => string)(data),
     attempt: numberIn({ data }, 'attempt'),
     by: textIn({ data }, 'by'),
@@ -65,8 +64,8 @@ export function timelineOf(events: readonly OnboardingEvent[]): TimelineEntry[] 
 }
 
 /**
- * @returns the attempts of a timeline with their ends. After an erasure, only the unresolved attempts,
- *   because the events have no data.
+ * @returns the attempts of a timeline. After an erasure, only the unresolved ones, because the events have no
+ *   data.
  */
 export function attemptsOf(row: Row, events: readonly OnboardingEvent[]): AttemptView[] {
   const attempts = new Map<number, AttemptView>();
@@ -78,7 +77,7 @@ export function attemptsOf(row: Row, events: readonly OnboardingEvent[]): Attemp
     if (end) ended = attempts.get(end.attempt);
     if (end && ended) {
       const { class: how, upstreamStatus, durationMs, lapsed = false } = end;
-      // A late answer is a second end of the attempt. Only its class is shown, next to the first end.
+      // A late answer is a second end of the attempt.
       if (ended.class !== null) ended.lateAnswer = how;
       else {
         const endedAt = event.at.toISOString();
@@ -94,7 +93,7 @@ export function attemptsOf(row: Row, events: readonly OnboardingEvent[]): Attemp
   }
   for (const { attempt, step, at, evidence } of row.unresolved) {
     const seen = attempts.get(attempt) ?? newAttempt({ attempt, step, at });
-    // The row lists an attempt in flight as unresolved too, but operators cannot decide it yet.
+    // The row also lists an attempt in flight as unresolved, but operators cannot decide its outcome yet.
     const inFlight = row.leaseUntil !== null && row.leaseUntil > row.now && attempt === row.attempt;
     const known = seen.lapsed ? OF_DEAD : evidence ? evidenceOf(evidence) : seen.evidence;
     attempts.set(attempt, {
@@ -135,10 +134,6 @@ function evidenceOf({
   return { detail: saidOf(facts), ...facts };
 }
 
-/**
- * Tells operators what is known of a call, so that they can decide its outcome. If `bytesSent` is true, a
- * byte of the request may have been sent.
- */
 function saidOf({ bytesSent, headersSeen, status }: Omit<Evidence, 'detail'>): string {
   if (status !== null)
     return `The provider answered with status ${status}. The answer does not tell the outcome.`;
@@ -150,7 +145,6 @@ function saidOf({ bytesSent, headersSeen, status }: Omit<Evidence, 'detail'>): s
   return `The request may have been sent. ${answer}`;
 }
 
-/** The process of the call died or could not reach PostgreSQL, so there is no evidence. */
 const OF_DEAD: Evidence = {
   ...evidenceOf({}),
   detail:

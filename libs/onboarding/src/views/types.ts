@@ -5,12 +5,11 @@ import type { EndedState, OtpNeededReason, State, StepName } from '../flow/table
 import type { IntegrationFinding } from '../integrations/integration-verdict.js';
 
 /**
- * The data that operators see. All members are plain data: instants are RFC 3339, days are UTC
- * (`YYYY-MM-DD`). Nothing here is a contact, a code or a secret. `externalRef`, `caller`, reasons and ids
- * come from callers: pages must escape them.
+ * The data that operators see: instants in RFC 3339, days in UTC (`YYYY-MM-DD`), no contact, code or secret.
+ * Callers write `externalRef`, `caller`, reasons and ids, so pages must escape them.
  */
 
-/** A count that stops at a limit. `at_least`: counting stopped at `count`. */
+/** `at_least`: counting stopped at `count`. */
 export interface Counted {
   count: number;
   counted: 'exactly' | 'at_least';
@@ -18,23 +17,23 @@ export interface Counted {
 
 export interface Now {
   at: string;
-  /** The most severe first. Empty if nothing is wrong. */
+  /** The most severe first. */
   problems: Problem[];
-  /** The integrations with problems first, then by name. */
+  /** Those with problems first, then by name. */
   integrations: IntegrationNow[];
   /** Live onboardings whose last call has an unknown outcome: they wait for a decision. */
   lostOutcomes: LostOutcomes[];
-  /** Ended onboardings with an attempt of unknown outcome. A decision is recorded, but changes nothing. */
+  /** Ended onboardings with an attempt of unknown outcome. A decision is only recorded. */
   endedUnresolved: Counted & { since: string | null };
   parked: ParkedGroup[];
-  /** Groups of steps that wait for their next try. The largest group is first. */
+  /** The largest group first. */
   waiting: WaitingGroup[];
   queues: QueuesNow;
   /** The processes that have reported within the last minute, by name. */
   processes: ProcessNow[];
 }
 
-/** A line at the top of the console's first page: a sentence, and the values for a link to the details. */
+/** A line at the top of the console's first page, with the values for a link to the details. */
 export interface Problem {
   kind:
     | 'integration'
@@ -48,7 +47,7 @@ export interface Problem {
   severity: 'critical' | 'serious' | 'notice';
   text: string;
   since: string | null;
-  /** The affected onboardings; null if the problem affects no onboarding directly. */
+  /** Null if the problem affects no onboarding directly. */
   affected: Counted | null;
   integration: string | null;
   step: StepName | null;
@@ -60,12 +59,12 @@ export interface IntegrationNow {
   name: string;
   status: 'up' | 'down';
   detail: string | null;
-  /** The facts in `detail`, for programs: breakers, refused, unsigned, clockSkewSeconds, failing, … */
+  /** The facts in `detail`, for programs. */
   finding: IntegrationFinding;
   pause: { since: string; by: string; reason: string } | null;
-  /** When the oldest of the integration's present problems began. */
+  /** When the oldest present problem of the integration began. */
   since: string | null;
-  /** The calls that have failed since their last success. All processes count together. */
+  /** The calls that have failed since their last success, over all processes. */
   errors: {
     call: string;
     class: string;
@@ -109,9 +108,9 @@ export interface WaitingGroup extends Counted {
   lastResultCode: ResultCode | null;
   /** A sentence about the last try of one step in the group. */
   detail: string | null;
-  /** When the longest wait in the group began, which is when that step's last try ended. */
+  /** When the last try of the longest waiting step ended. */
   since: string;
-  /** The earliest next try in the group. It is in the past if the worker is late. */
+  /** The earliest next try in the group. It is in the past if no worker takes it. */
   nextAttemptAt: string;
 }
 
@@ -148,9 +147,9 @@ export interface ProcessNow {
 export interface Funnel {
   from: string;
   to: string;
-  /** The integration of the figures; null for all integrations. */
+  /** Null for all integrations. */
   integration: string | null;
-  /** When figures of these days were last counted; null if none of the days was counted. */
+  /** Null if none of the days was counted. */
   countedAt: string | null;
   total: FunnelFigures;
   /** Each day from `from` to `to`, also days without onboardings. */
@@ -160,14 +159,14 @@ export interface Funnel {
 
 export interface FunnelFigures {
   started: number;
-  /** How many of the started onboardings ever got to each stage. */
+  /** The next three members count how many of the started onboardings ever got to each stage. */
   codeSent: number;
   verified: number;
   registered: number;
   live: number;
-  /** The ended onboardings, the largest group first. `code` is the result code of the last step, if any. */
+  /** The largest group first. `code` is the result code of the last step, if any. */
   endings: { state: EndedState; code: ResultCode | null; count: number }[];
-  /** The medians in milliseconds, interpolated from histograms; null if there is no value. */
+  /** Interpolated from histograms; null if there is no value. */
   medianMs: {
     startedToCodeSent: number | null;
     codeSentToVerified: number | null;
@@ -197,13 +196,12 @@ export interface OnboardingDetail extends OnboardingSummary {
   reason: OtpNeededReason | null;
   erasedAt: string | null;
   parkedAt: string | null;
-  /** The provider's ids of the subject, without the contact. Empty if there are none. */
+  /** The provider's ids of the subject, without the contact. */
   subject: Record<string, string>;
   otpId: string | null;
-  /** One or two sentences: the state, and what comes next. */
   explanation: string;
   nextAction: NextAction;
-  /** When the onboarding ends if nothing more happens. Null if it has ended. */
+  /** When the onboarding ends if nothing more happens; null if it has ended. */
   endsAt: string | null;
   lastResult: { step: StepName; code: ResultCode; detail: string; at: string } | null;
   failure: {
@@ -217,7 +215,7 @@ export interface OnboardingDetail extends OnboardingSummary {
   authenticators: { id: string | null; credentialId: string; aaguid: string; createdAt: string }[];
   /** Oldest first. */
   attempts: AttemptView[];
-  /** Oldest first. At most the last 1 000 events. */
+  /** Oldest first; at most the last 1 000 events. */
   timeline: TimelineEntry[];
   /** The job of the running or waiting step, for a link to the queue board. The queue may have deleted it. */
   job: { queue: 'steps'; id: string } | null;
@@ -228,18 +226,17 @@ export interface AttemptView {
   attempt: number;
   step: StepName;
   startedAt: string;
-  /** When the end of the attempt was recorded; null if no end is recorded. */
   endedAt: string | null;
   durationMs: number | null;
-  /** The class of the failure, or `ok` if the attempt succeeded; null while the attempt runs. */
+  /** The class of the failure, or `ok`; null while the attempt runs. */
   class: string | null;
   upstreamStatus: number | null;
   /** True if the lease ended without an answer: the process died or could not reach PostgreSQL. */
   lapsed: boolean;
-  /** Whether the effect of the attempt is unknown. Then an operator may decide it. */
+  /** Whether the effect of the attempt is unknown, so that an operator may decide it. */
   unresolved: boolean;
   lateAnswer: string | null;
-  /** What is known of a call with an unknown outcome. A member is null if it is unknown. */
+  /** What is known of a call with an unknown outcome. */
   evidence: {
     detail: string;
     /** Whether a byte of the request may have been sent. */
@@ -257,7 +254,7 @@ export interface TimelineEntry {
   actor: 'caller' | 'service' | 'upstream';
   text: string;
   attempt: number | null;
-  /** The operator or other caller that gave the command. Null if the onboarding's own caller gave it. */
+  /** The operator or other caller that gave the command; null if the onboarding's own caller gave it. */
   by: string | null;
   reason: string | null;
 }

@@ -14,7 +14,7 @@ import { NowView } from './now-view.js';
 import { OnboardingSearch } from './onboarding-search.js';
 import { OnboardingView } from './onboarding-view.js';
 
-/** Provides the data that operators read. The only key that this module needs is `HASH_KEY`. */
+/** The only key that this module needs is `HASH_KEY`. */
 @Module({
   imports: [DatabaseModule, JobsModule, TypeOrmModule.forFeature([Onboarding])],
   providers: [

@@ -6,7 +6,7 @@ interface Types {
   error: Error;
 }
 
-/** A field of our log lines. `docs/reference/signals.md` lists it, and a test looks for it in real lines. */
+/** `docs/reference/signals.md` lists the field, and a test looks for it in real lines. */
 export interface LogField {
   type: keyof Types;
   meaning: string;
@@ -149,10 +149,8 @@ const OWN = {
 
 type Own = typeof OWN;
 
-/** The fields that a line may have. The compiler refuses any other field. */
 export type LogFields = {
   [Name in keyof Own]?: Types[Own[Name]['type']] | null | undefined;
 };
 
-/** All fields of all lines by their names. A test compares this list with real lines. */
 export const LOG_FIELDS: Readonly<Record<string, LogField>> = { ...BY_LOGGER, ...OWN };

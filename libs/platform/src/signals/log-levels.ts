@@ -2,23 +2,19 @@ import { PinoLogger } from 'nestjs-pino';
 import type { LoggerOptions } from 'pino';
 import type { LogLevel } from './log-modules.js';
 
-/** The log levels that operators have changed: those of single modules, and that of all other modules. */
 export interface LevelChanges {
   ofModules: ReadonlyMap<string, LogLevel>;
   /** Null while `LOG_LEVEL` applies. */
   ofOthers: LogLevel | null;
 }
 
-/**
- * pino's hooks for the root logger of the process. While no level is changed, there is no hook, so a line
- * takes no extra time.
- */
+/** Without a changed level, there is no hook, so that a line takes no extra time. */
 export const levelHooks: NonNullable<LoggerOptions['hooks']> = {};
 
 /** The level before the first change. */
 let configured: string | null = null;
 
-/** Applies the changes to all lines from now on. Without changes, `LOG_LEVEL` applies again. */
+/** Applies to all lines from now on. Without changes, `LOG_LEVEL` applies again. */
 export function changeLogLevels({ ofModules, ofOthers }: LevelChanges): void {
   const { root } = PinoLogger;
   configured ??= root.level;
@@ -36,8 +32,8 @@ export function changeLogLevels({ ofModules, ofOthers }: LevelChanges): void {
     const { context } = (typeof line === 'object' && line !== null ? line : {}) as { context?: string };
     if (level >= (least.get(context ?? '') ?? valueOf(others))) method.apply(this, args);
   };
-  // The level is set after the hook, because pino reads the hook when the level is set. pino then passes all
-  // lines that any module needs to the hook, which filters them.
+  // Set after the hook, because pino reads the hook when the level is set. pino passes all lines that any
+  // module needs to the hook.
   const all = [others, ...ofModules.values()];
   root.level = all.reduce((lowest, each) => (valueOf(each) < valueOf(lowest) ? each : lowest));
 }

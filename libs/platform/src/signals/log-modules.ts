@@ -1,4 +1,4 @@
-/** The modules that write lines: the values of the field `context`. Four of them are Nest’s own. */
+/** The values of the field `context`. Four of the modules are Nest’s own. */
 export const LOG_MODULES = [
   'AnswerWithSettle',
   'ApiKeyLogin',
@@ -46,6 +46,6 @@ export const LOG_MODULES = [
 
 export type LogModule = (typeof LOG_MODULES)[number];
 
-/** The levels, from the most lines to the fewest. */
+/** From the most lines to the fewest. */
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

@@ -2,18 +2,15 @@ import { Logger } from '@nestjs/common';
 import type { LogFields } from './log-fields.js';
 import type { LogModule } from './log-modules.js';
 
-/** @returns an Error for the field `err`. If the thrown value is not an Error, only its type is logged. */
+/** For the field `err`. If the thrown value is not an Error, only its type is logged. */
 export const errorOf = (thrown: unknown): Error =>
   thrown instanceof Error ? thrown : new Error(`${typeof thrown} was thrown`);
 
-/**
- * Writes the lines of one module. If the text of a line contains an id or a name, put it into a field too,
- * because machines read only the fields.
- */
+/** If the text of a line contains an id or a name, put it into a field too: machines read only the fields. */
 export class Log {
   readonly #logger: Logger;
 
-  /** @param module the name under which operators can change the level of these lines at run time. */
+  /** @param module operators can change the level of these lines by this name. */
   constructor(module: LogModule) {
     this.#logger = new Logger(module);
   }

@@ -3,21 +3,18 @@ import type { AppRole } from '../process-name.js';
 
 export interface MetricDefinition {
   kind: 'counter' | 'gauge' | 'histogram';
-  /** What the value means, for `# HELP` and the reference page. The metric's name contains the unit. */
+  /** For `# HELP` and the reference page. The metric's name contains the unit. */
   help: string;
-  /**
-   * The names of the labels. The values of a label come from a fixed set or from the configuration, and are
-   * no ids, addresses or texts.
-   */
+  /** The values come from a fixed set or from the configuration. They are no ids, addresses or texts. */
   labels?: readonly string[];
-  /** All values of a counter's only label. The counter then starts at 0 for each value. */
+  /** All values of a counter's only label. The counter starts at 0 for each. */
   values?: readonly string[];
   buckets?: readonly number[];
   /** The processes that have the metric; all of them by default. */
   in?: readonly AppRole[];
   /** All processes show the same value, from PostgreSQL or Redis: use `max by (…)`, not `sum`. */
   shared?: true;
-  /** When the metric has a series. If unset, it always has one in each process of `in`. */
+  /** When the metric has a series; by default always. */
   when?: string;
 }
 
@@ -26,7 +23,6 @@ const APPS: readonly AppRole[] = ['service', 'worker'];
 const COUNTED = 'once the onboardings have been counted';
 const REDIS = 'while Redis can be read';
 
-/** All metrics of Gangway. `docs/reference/signals.md` lists them. */
 export const METRICS = {
   gangway_build_info: {
     kind: 'gauge',
@@ -80,7 +76,7 @@ export const METRICS = {
   },
   gangway_onboardings_oldest_seconds: {
     kind: 'gauge',
-    help: 'Age of the oldest of them, since it began',
+    help: 'Age of the oldest live onboarding, since it began',
     labels: ['integration', 'state'],
     shared: true,
     when: 'while there is such an onboarding',
@@ -94,7 +90,7 @@ export const METRICS = {
   },
   gangway_onboardings_retrying_oldest_seconds: {
     kind: 'gauge',
-    help: 'For how long the oldest of them waits, since its last answer',
+    help: 'For how long the oldest retry has waited, since its last answer',
     labels: ['integration', 'step'],
     shared: true,
     when: 'while there is such an onboarding',
@@ -108,7 +104,7 @@ export const METRICS = {
   },
   gangway_onboardings_parked_oldest_seconds: {
     kind: 'gauge',
-    help: 'For how long the oldest of them is parked',
+    help: 'For how long the oldest parked onboarding is parked',
     labels: ['integration', 'reason'],
     shared: true,
     when: 'while there is such an onboarding',
@@ -122,7 +118,7 @@ export const METRICS = {
   },
   gangway_onboardings_outcome_unknown_oldest_seconds: {
     kind: 'gauge',
-    help: 'For how long the oldest of them waits',
+    help: 'For how long the oldest unknown outcome waits for a decision',
     labels: ['integration', 'step'],
     shared: true,
     when: 'while there is such an onboarding',
@@ -143,7 +139,7 @@ export const METRICS = {
   },
   gangway_onboardings_idle_counted_age_seconds: {
     kind: 'gauge',
-    help: 'The same for the states that wait for the user. Many of them are counted seldom',
+    help: 'Age of the counts of states that wait for the user. If there are many, they are counted seldom',
     shared: true,
     when: COUNTED,
   },
@@ -284,7 +280,7 @@ export const METRICS = {
   },
   gangway_event_stream_onboardings: {
     kind: 'gauge',
-    help: 'Onboardings that they follow',
+    help: 'Onboardings that the open event streams follow',
     in: API,
   },
   gangway_limits_hit_total: {
@@ -352,16 +348,16 @@ export const PROCESS_METRICS = {
   nodejs_eventloop_lag_p90_seconds: '90th percentile of the lag since the last scrape',
   nodejs_eventloop_lag_p99_seconds: '99th percentile of the lag since the last scrape',
   nodejs_active_resources: 'What keeps the event loop alive, by `type`',
-  nodejs_active_resources_total: 'All of it',
+  nodejs_active_resources_total: 'Everything that keeps the event loop alive',
   nodejs_active_handles: 'Open handles by `type`: sockets, servers, timers',
   nodejs_active_handles_total: 'All open handles',
   nodejs_active_requests: 'Running requests to the system by `type`',
   nodejs_active_requests_total: 'All running requests to the system',
   nodejs_heap_size_total_bytes: 'Size of the JavaScript heap',
-  nodejs_heap_size_used_bytes: 'Used part of it',
+  nodejs_heap_size_used_bytes: 'Used part of the JavaScript heap',
   nodejs_external_memory_bytes: 'Memory of buffers outside of the heap',
   nodejs_heap_space_size_total_bytes: 'Size of each `space` of the heap',
-  nodejs_heap_space_size_used_bytes: 'Used part of each `space`',
+  nodejs_heap_space_size_used_bytes: 'Used part of each `space` of the heap',
   nodejs_heap_space_size_available_bytes: 'Free part of each `space`',
   nodejs_version_info: 'Always 1. Its labels say the version of Node.js',
   nodejs_gc_duration_seconds: 'Histogram of garbage collections by `kind`',

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Metrics } from './metrics.js';
 
-/** The known HTTP methods. Clients may send any other word as a method: these share one label value. */
+/** Clients may send any other word as a method. Such words share one label value. */
 const METHODS: ReadonlySet<string> = new Set([
   'CONNECT',
   'DELETE',
@@ -22,15 +22,14 @@ interface Series {
 }
 
 /**
- * Measures requests: their durations (`http.server.request.duration` of OpenTelemetry's semantic
- * conventions), and how many requests a limit refused. The label for a route is its template, so that clients
- * cannot create series.
+ * Measures the durations of requests (`http.server.request.duration` of OpenTelemetry's semantic
+ * conventions). The route label is a template, so that clients cannot create series.
  */
 @Injectable()
 export class HttpMetrics {
   readonly #histogram;
   readonly #limits;
-  /** The series by status, then method, then route. A look-up in nested maps creates no object. */
+  /** By status, method and route. A look-up in nested maps creates no object. */
   readonly #series = new Map<number, Map<string, Map<string, Series>>>();
 
   constructor(metrics: Metrics) {
@@ -46,7 +45,6 @@ export class HttpMetrics {
     if (limit !== undefined) this.#limits.inc({ limit });
   }
 
-  /** Counts an answer to bytes that are not an HTTP request. */
   unreadable(status: number): void {
     this.#seriesFor(status, OTHER, '').observe(0);
   }

@@ -17,10 +17,7 @@ export interface Sample<L extends string> {
   value: number;
 }
 
-/**
- * The value of a gauge. With labels: a sample for each set of labels. Without labels: a number, or null if
- * there is no value.
- */
+/** With labels: a sample for each set of labels. Without labels: a number, or null if there is no value. */
 export type Reading<N extends GaugeName> = [LabelOf<N>] extends [never]
   ? number | null
   : readonly Sample<LabelOf<N>>[];
@@ -28,7 +25,6 @@ export type Reading<N extends GaugeName> = [LabelOf<N>] extends [never]
 type Found = number | null | readonly Sample<string>[];
 type Reader = () => Found | Promise<Found>;
 
-/** Metrics of the process, for Prometheus. {@link METRICS} lists them. */
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();
@@ -39,7 +35,6 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  /** @returns the counter of this name, which is always the same object. */
   counter<N extends CounterName>(name: N): Counter<LabelOf<N>> {
     const { labels, values } = METRICS[name] as MetricDefinition;
     return this.#once(name, () => {
@@ -50,15 +45,14 @@ export class Metrics {
     });
   }
 
-  /** @returns the histogram of this name, which is always the same object. */
   histogram<N extends HistogramName>(name: N): Histogram<LabelOf<N>> {
     const { buckets } = METRICS[name];
     return this.#once(name, () => new Histogram({ ...this.#terms(name), buckets: [...buckets] }));
   }
 
   /**
-   * Registers a function that reads a gauge at each scrape. A scrape shows only the labels that this read
-   * returned. Several libs may register a function for one gauge.
+   * Reads the gauge at each scrape, which shows only the labels of this read. Several libs may register a
+   * function for one gauge.
    */
   gauge<N extends GaugeName>(name: N, read: () => Reading<N> | Promise<Reading<N>>): void {
     const known = this.#readers.get(name);
@@ -80,7 +74,6 @@ export class Metrics {
     });
   }
 
-  /** If `read` fails, only the values that it would return are absent. */
   async #read(name: GaugeName, read: Reader): Promise<readonly Sample<string>[]> {
     try {
       const found = await read();
@@ -102,7 +95,6 @@ export class Metrics {
   }
 }
 
-/** @param values the number for each value of the label. @returns a sample for each of them. */
 export function samplesBy<L extends string>(label: L, values: Readonly<Record<string, number>>): Sample<L>[] {
   return Object.entries(values).map(([name, value]) => ({
     labels: { [label]: name } as Record<L, string>,

@@ -15,7 +15,6 @@ const NOT_TRACED = /^\/(health|metrics)\b/;
 
 type Fastify = ReturnType<ReturnType<NestFastifyApplication['getHttpAdapter']>['getInstance']>;
 
-/** Traces each request, from its headers until its answer is sent. */
 export function traceRequests(fastify: Fastify, tracing: Tracing): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     const route = request.routeOptions.url;

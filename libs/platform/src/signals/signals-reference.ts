@@ -2,7 +2,7 @@ import { LOG_FIELDS } from './log-fields.js';
 import { METRICS, PROCESS_METRICS, type MetricDefinition } from './metric-list.js';
 import { SPAN_ATTRIBUTES } from './span-attributes.js';
 
-/** @returns the reference of all signals in Markdown, as in docs/reference/signals.md. */
+/** @returns the content of docs/reference/signals.md. */
 export function signalsMarkdown(): string {
   const described = (fields: Readonly<Record<string, { type: string; on: string; meaning: string }>>) =>
     table(

@@ -3,7 +3,7 @@ interface Types {
   int: number;
 }
 
-/** An attribute of our spans. `docs/reference/signals.md` lists it, and a test looks for it in real spans. */
+/** `docs/reference/signals.md` lists the attribute, and a test looks for it in real spans. */
 export interface SpanAttribute {
   type: keyof Types;
   /** The spans that have the attribute. */
@@ -19,10 +19,7 @@ const STATEMENT = 'statement';
 const ATTEMPT = 'request, job, claim, attempt';
 const ONBOARDING = 'request, job, item, claim, attempt';
 
-/**
- * All attributes of our spans, by their names. OpenTelemetry's semantic conventions define the names without
- * `gangway`. The compiler refuses any other attribute.
- */
+/** OpenTelemetry's semantic conventions define the names without `gangway`. */
 const OF_SPANS = {
   'http.request.method': attribute('string', `${REQUEST}, ${CALL}`, 'The HTTP method.'),
   'http.route': attribute('string', REQUEST, 'The template of the route. Absent if there is no route.'),
@@ -61,7 +58,7 @@ const OF_SPANS = {
   'gangway.state': attribute('string', 'settle', 'The state that the settle led to.'),
 } as const;
 
-/** Attributes of each process. `OTEL_RESOURCE_ATTRIBUTES` adds more. */
+/** `OTEL_RESOURCE_ATTRIBUTES` adds more. */
 const OF_RESOURCE = {
   'service.name': attribute('string', 'resource', '`OTEL_SERVICE_NAME`, or `gangway-` and the role.'),
   'service.version': attribute('string', 'resource', 'The version of Gangway.'),

@@ -32,10 +32,7 @@ import type { SpanAttributes } from './span-attributes.js';
 import { pairsOf } from './tracing-settings.js';
 import type { Span, SpanKind as Kind } from './tracing.js';
 
-/**
- * An export, with its retries, ends after this time. Meanwhile new spans wait. If too many wait, the SDK
- * drops the rest.
- */
+/** New spans wait while an export and its retries run. If too many wait, the SDK drops the rest. */
 const EXPORT_TIMEOUT_MS = 10_000;
 const LAST_EXPORT_MS = 3_000;
 
@@ -46,7 +43,7 @@ const KINDS: Record<Kind, SpanKind> = {
   consumer: SpanKind.CONSUMER,
 };
 
-/** Uses OpenTelemetry's SDK. No other file imports the SDK, and this file is loaded only if tracing is on. */
+/** No other file imports OpenTelemetry's SDK, and this file is loaded only if tracing is on. */
 export class Tracer {
   readonly #exporter: OutageLoggingExporter;
   readonly #provider: TracerProvider;
@@ -97,7 +94,6 @@ export class Tracer {
         resolve();
       }, LAST_EXPORT_MS);
     });
-    // If the last export fails, the exporter logs the reason itself.
     await Promise.race([this.#provider.shutdown().catch(() => undefined), limit]);
     clearTimeout(late);
   }
@@ -109,10 +105,7 @@ export class Tracer {
   }
 }
 
-/**
- * Makes the clock that all spans below one root span use. It counts fractions of a millisecond. The SDK's own
- * start times are whole milliseconds, so that short spans would seem to overlap.
- */
+/** The SDK's own start times are whole milliseconds, with which short spans would seem to overlap. */
 function clockFrom(epochMs: number): () => number {
   const startedAtMs = performance.now();
   return () => epochMs + performance.now() - startedAtMs;
@@ -167,7 +160,7 @@ class RecordedSpan implements Span {
   }
 }
 
-/** Parses a `traceparent` (W3C Trace Context §3.2). @returns undefined if it is not valid. */
+/** A `traceparent` (W3C Trace Context §3.2). @returns undefined if it is not valid. */
 function contextOf(traceparent: unknown): SpanContext | undefined {
   if (typeof traceparent !== 'string' || !TRACEPARENT.test(traceparent)) return undefined;
   const [, traceId = '', spanId = '', flags = ''] = traceparent.split('-');
@@ -195,7 +188,7 @@ const byCause = (sampler: Sampler): Sampler => ({
   },
 });
 
-/** Logs when exports begin to fail, and when they work again, once each. */
+/** Logs only the begin and the end of an outage. */
 class OutageLoggingExporter implements SpanExporter {
   readonly #logger = new Log('Tracing');
   #isFailing = false;
@@ -229,7 +222,7 @@ class OutageLoggingExporter implements SpanExporter {
   }
 }
 
-/** Why an export failed, without the text of the receiver's answer. */
+/** Does not show the text of the receiver's answer. */
 function reasonOf(error: Error): string {
   const { code } = error as { code?: unknown };
   if (typeof code === 'number') return `the receiver answers ${code}`;

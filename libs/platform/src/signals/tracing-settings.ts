@@ -68,7 +68,7 @@ function pairs() {
   return z.string().refine((text) => pairsOf(text) !== null, 'is not a list of name=value, percent-encoded');
 }
 
-/** Reads `name=value,…`. The values are percent-encoded. @returns null if the text has another form. */
+/** Reads `name=value,…`, percent-encoded. @returns null if the text has another form. */
 export function pairsOf(text: string): Record<string, string> | null {
   const found: Record<string, string> = {};
   for (const pair of text.split(',').map((each) => each.trim())) {

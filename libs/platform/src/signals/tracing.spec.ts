@@ -7,9 +7,9 @@ import { OtlpReceiver } from '../../../../test/support/otlp-receiver.js';
 import { currentRequest, outsideRequests } from './current-work.js';
 import { Tracing, currentSpan, spanFields, traced, type Span } from './tracing.js';
 
-/** The SDK exports immediately when this number of spans wait. */
+/** The SDK exports immediately when this many spans wait. */
 const BATCH = 512;
-/** The SDK keeps at most this number of spans, in addition to the batch that it exports. */
+/** The SDK keeps at most this many spans, in addition to the batch that it exports. */
 const QUEUE = 2_048;
 const CHECKOUT = join(import.meta.dirname, '../../../..');
 const PARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7';

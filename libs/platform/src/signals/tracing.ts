@@ -7,7 +7,7 @@ import type { Tracer } from './tracer.js';
 
 export type SpanKind = 'internal' | 'server' | 'client' | 'consumer';
 
-/** A span that is recorded. There are no spans if tracing is off, or if the trace is not sampled. */
+/** A recorded span. There are none if tracing is off, or if the trace is not sampled. */
 export interface Span {
   /** `traceId` has 32 hex digits, `spanId` 16. */
   readonly traceId: string;
@@ -29,15 +29,14 @@ export interface Span {
 }
 
 const logger = new Log('Tracing');
-/** How many apps in this process have tracing switched on. Tests run several apps in one process. */
+/** How many apps in this process trace. Tests run several apps in one process. */
 let tracing = 0;
 
 export const currentSpan = (): Span | undefined => (tracing === 0 ? undefined : openSpan.getStore());
 
 /**
- * Runs work. If a span is open, opens a child of it for the work.
+ * Runs work, in a child of the open span if there is one.
  *
- * @param work gets the span, to set its attributes.
  * @param about sets attributes from the result of the work.
  */
 export function traced<T>(
@@ -46,13 +45,13 @@ export function traced<T>(
   about?: (span: Span, result: T) => void,
   kind: SpanKind = 'internal',
 ): Promise<T> {
-  // While tracing is off, each call takes this path, so the path creates no wrapper and no promise.
+  // While tracing is off, each call takes this path, so it creates no wrapper and no promise.
   if (tracing === 0) return work();
   const parent = openSpan.getStore();
   return parent ? recorded(parent.child(name, kind), work, about) : work();
 }
 
-/** Runs work in a span. The span stays open. */
+/** The span stays open. */
 export const inSpan = <T>(span: Span, work: () => T): T => openSpan.run(span, work);
 
 export function spanFields(): object | undefined {
@@ -78,7 +77,7 @@ async function recorded<T>(
   }
 }
 
-/** Sets attributes. A fault here must not fail the work, which has already had its effect. */
+/** A fault here must not fail the work, which has already had its effect. */
 function safely(describe: () => void): void {
   try {
     describe();
@@ -94,10 +93,7 @@ function typeOf(error: unknown): string {
   return typeof type === 'string' ? type : 'error';
 }
 
-/**
- * Makes the first spans of this process, for requests and jobs (docs/decisions/0036). The SDK is loaded only
- * if `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
- */
+/** Makes the first spans of this process, for requests and jobs (docs/decisions/0036). */
 export class Tracing implements OnApplicationShutdown {
   #tracer: Tracer | null;
 
@@ -106,7 +102,7 @@ export class Tracing implements OnApplicationShutdown {
     if (tracer) tracing += 1;
   }
 
-  /** @param process the name under which the process reports its health, such as `worker-1f09ac3e`. */
+  /** @param process such as `worker-1f09ac3e`. */
   static async open(config: ConsoleConfig, process: string): Promise<Tracing> {
     if (config.OTEL_EXPORTER_OTLP_ENDPOINT === undefined) return new Tracing(null);
     const { Tracer } = await import('./tracer.js');
@@ -117,7 +113,7 @@ export class Tracing implements OnApplicationShutdown {
     return this.#tracer !== null;
   }
 
-  /** @param traceparent the header of the caller. @returns nothing if the trace is not sampled. */
+  /** @returns nothing if the trace is not sampled. */
   request(name: string, traceparent: unknown): Span | undefined {
     return this.#tracer?.request(name, traceparent);
   }
@@ -125,7 +121,7 @@ export class Tracing implements OnApplicationShutdown {
   /**
    * Runs work that another request or job has caused, in a trace of its own with a link to the cause.
    *
-   * @param cause the `traceparent` of a sampled span. Without a cause, the work is not traced.
+   * @param cause the `traceparent` of a sampled span. Without it, the work is not traced.
    */
   caused<T>(name: string, cause: string | null, work: (span?: Span) => Promise<T>): Promise<T> {
     const span = cause === null ? undefined : this.#tracer?.caused(name, cause);

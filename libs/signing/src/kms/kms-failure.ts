@@ -1,6 +1,6 @@
 import { SignerError } from '../request-signer.js';
 
-/** The names of temporary errors that have a status 4xx (AWS KMS, common errors; SDK retry behaviour). */
+/** Temporary errors with a status 4xx (AWS KMS, common errors; SDK retry behaviour). */
 const TEMPORARY = /Throttl|TooManyRequests|LimitExceeded|SlowDown|RequestTimeout|PriorRequestNotComplete/;
 
 interface AwsError {
@@ -9,9 +9,8 @@ interface AwsError {
 }
 
 /**
- * A status 4xx is a definite refusal (access, key or credentials), except 408, 429 and the names in
- * {@link TEMPORARY}. Every other error may be temporary: 5xx, a broken connection, the time limit, missing
- * credentials.
+ * A status 4xx is a definite refusal, except 408, 429 and the names in {@link TEMPORARY}. Any other error may
+ * be temporary.
  */
 export function signerErrorOf(error: unknown): SignerError {
   if (error instanceof SignerError) return error;

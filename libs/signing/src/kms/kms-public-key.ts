@@ -4,9 +4,8 @@ import { decodePublicKey, type P256PublicKey } from '../public-key.js';
 import { RemoteKeyError } from './remote-key-error.js';
 
 /**
- * Reads the answer of `GetPublicKey`: DER of an X.509 SubjectPublicKeyInfo (RFC 5280 §4.1.2.7, RFC 5480 §2).
+ * Reads DER of an X.509 SubjectPublicKeyInfo (RFC 5280 §4.1.2.7, RFC 5480 §2).
  *
- * @param source the variable that names the key.
  * @throws RemoteKeyError for a key that cannot sign, or is not on P-256.
  */
 export function readKmsPublicKey(

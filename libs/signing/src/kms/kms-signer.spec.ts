@@ -29,7 +29,7 @@ afterAll(async () => {
   process.env = before;
 });
 
-/** Lets Node.js decode a compressed key: the DER prefix of a P-256 SPKI (RFC 5480 §2), then the 33 bytes. */
+/** The DER prefix of a P-256 SPKI (RFC 5480 §2), then the 33 bytes of the compressed key. */
 const publicKey = () =>
   createPublicKey({
     key: Buffer.from(`3039301306072a8648ce3d020106082a8648ce3d030107032200${key.publicKeyHex}`, 'hex'),
@@ -168,8 +168,7 @@ describe('signing with KMS', () => {
     const all = Array.from({ length: 200 }, () => failureOf(signer.sign(Buffer.from('x'), 'der', 300)));
     expect(new Set((await Promise.all(all)).map(({ failure }) => failure))).toEqual(new Set(['unavailable']));
     expect(kms.mostSockets).toBeLessThanOrEqual(64);
-    // Calls that timed out while they waited for a socket are never sent, so the next call does not wait for
-    // them.
+    // Calls that timed out while they waited for a socket are never sent.
     kms.mend();
     await signer.sign(Buffer.from('x'));
     expect(kms.calls.length).toBeLessThan(150);

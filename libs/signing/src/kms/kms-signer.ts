@@ -8,29 +8,25 @@ import { signerErrorOf } from './kms-failure.js';
 import { readKmsPublicKey } from './kms-public-key.js';
 import { RemoteKeyError } from './remote-key-error.js';
 
-/** The address of a key at AWS KMS. The SDK's default chain finds the credentials. */
+/** The SDK's default chain finds the credentials. */
 export interface KmsKey {
   /** ARN, id or alias. */
   keyId: string;
   region: string;
-  /** The origin of a VPC endpoint or of an emulator of KMS. If it is missing, AWS's own endpoint is used. */
+  /** The origin of a VPC endpoint or an emulator; without it, the SDK uses AWS's own address. */
   endpoint?: string;
 }
 
-/** The time limit in milliseconds for fetching the public key at boot, including retries and waits. */
+/** For fetching the public key, with retries and waits. */
 const BOOT_TIMEOUT_MS = 10_000;
-/** The time limit in milliseconds for a signature, if the caller gives none. */
 const SIGN_TIMEOUT_MS = 2_000;
-/** The time limit in milliseconds for one try. A hung connection then leaves time for another try. */
+/** For one try, so that a hung connection leaves time for another. */
 const TRY_TIMEOUT_MS = 1_000;
-/** The number of tries, including the first. A retry signs the same digest and has no other effect. */
+/** Including the first try. A retry signs the same digest and has no other effect. */
 const TRIES = 3;
-/**
- * The highest number of sockets per key. Further requests wait for a socket, each within its own time limit.
- */
+/** Sockets per key. Further requests wait for a socket, each within its own time limit. */
 const SOCKETS = 32;
 
-/** Signs with a key that never leaves AWS KMS. */
 export class KmsSigner implements RequestSigner {
   readonly publicKeyCompressedHex: string;
 
@@ -84,9 +80,8 @@ export class KmsSigner implements RequestSigner {
 }
 
 /**
- * Fetches the public key once, at boot. Requests contain this key, and it verifies the signatures of KMS.
+ * Fetches the public key, which verifies the signatures of KMS.
  *
- * @param source the variable that names the key.
  * @throws RemoteKeyError if the key cannot be used, or KMS does not answer. The boot should stop.
  */
 export async function openKmsSigner(key: KmsKey, source: string): Promise<KmsSigner> {
@@ -125,7 +120,7 @@ function settingsOf({ region, endpoint }: KmsKey): KMSClientConfig {
   };
 }
 
-/** Sets one time limit for the SDK's tries, its waits, and its requests for credentials together. */
+/** One time limit for the SDK's tries, its waits, and its requests for credentials together. */
 async function within<T>(timeoutMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;

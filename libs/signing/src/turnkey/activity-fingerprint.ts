@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 
 /**
- * The value by which Turnkey recognizes a repeated request (Turnkey public API, idempotency). It depends on
- * the bytes of the body, and not on the stamp. One more space in the body makes another request.
+ * The value by which Turnkey recognizes a repeated request (Turnkey public API, idempotency).
  *
- * @param body exactly as it is sent.
+ * @param body exactly as it is sent: one more space makes another request.
  * @returns `sha256:` and 64 lowercase hex digits.
  */
 export function activityFingerprint(body: string): string {

@@ -26,8 +26,6 @@ export async function stampTurnkeyRequest(
 }
 
 /**
- * Verifies an `X-Stamp` that a client made for the body. Upstream would answer 401 to a bad stamp.
- *
  * @param value JSON in base64url without padding.
  * @returns a new header, made only of the checked members. If the client's own header had a member twice,
  *   upstream might read the value that was not checked.

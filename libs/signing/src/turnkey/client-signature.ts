@@ -8,7 +8,7 @@ export type TokenUsage = { tokenId: string } & (
   { login: { publicKey: string } } | { signupV2: SignupContent }
 );
 
-/** The signed members of a signup. The request contains them too, and upstream compares the two copies. */
+/** The request of a signup contains these members too, and upstream compares the two copies. */
 export interface SignupContent {
   apiKeys: readonly object[];
   authenticators: readonly object[];
@@ -29,8 +29,7 @@ export interface ClientSignature {
 const SCHEME = 'CLIENT_SIGNATURE_SCHEME_API_P256';
 
 /**
- * @returns JSON without spaces, in a fixed order and without absent members, as Turnkey's own client writes
- *   it. No documentation allows another order.
+ * @returns JSON without spaces, in a fixed order and without absent members, as Turnkey's client writes it.
  */
 export function clientSignatureMessage({ tokenId, ...usage }: TokenUsage): string {
   if ('login' in usage) {
@@ -44,7 +43,7 @@ export function clientSignatureMessage({ tokenId, ...usage }: TokenUsage): strin
 
 /**
  * Proves that the user of a verification token holds the key to which the token is bound (Turnkey public API,
- * `clientSignature`): ECDSA P-256 with SHA-256, raw. Stamps use DER instead.
+ * `clientSignature`): ECDSA P-256 with SHA-256, raw.
  *
  * @param key the key whose public half is the token's `public_key`.
  */
@@ -55,7 +54,6 @@ export function signClientSignature(key: SigningKey, usage: TokenUsage): ClientS
 }
 
 /**
- * @param given the value from the client, not yet checked.
  * @param expected the `public_key` of the verification token (hex), and the intended use of the token.
  * @returns only the four members of a client signature.
  * @throws InvalidProofError `malformed`, `wrong_algorithm`, `wrong_key`, `wrong_message` or `bad_signature`.

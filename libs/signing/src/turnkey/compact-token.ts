@@ -4,11 +4,11 @@ import { base64urlBytes, jsonObject } from './strict-decoding.js';
 export type Claims = Record<string, unknown>;
 
 /**
- * Verifies and reads a token in the compact form of RFC 7515 §7.1, signed with ES256 (RFC 7518 §3.4). The
- * token cannot choose another algorithm.
+ * Reads a token in the compact form of RFC 7515 §7.1, signed with ES256 (RFC 7518 §3.4). The token cannot
+ * choose another algorithm.
  *
- * @param isSigned receives the ASCII bytes of `header.payload`, and r‖s in 64 bytes. Each of Turnkey's two
- * tokens has its own function, because one of them is not signed as the standard says.
+ * @param isSigned receives the ASCII bytes of `header.payload`, and r‖s in 64 bytes. Turnkey does not sign
+ *   all its tokens as the standard says.
  * @throws InvalidProofError `malformed`, `wrong_algorithm` or `bad_signature`.
  */
 export function openToken(
@@ -51,12 +51,11 @@ export function textClaims<Name extends string>(
 }
 
 /**
- * @param nowMs Unix time in milliseconds.
  * @returns the instant of expiry. At that instant the token has already expired (RFC 7519 §4.1.4).
  * @throws InvalidProofError `missing_claims` if `exp` is not an instant, `expired` if it has passed.
  */
 export function expiryOf(proof: Proof, expiresAtMs: number, nowMs: number): Date {
-  // A time after the year 5138 (1e14 ms) is in a wrong unit. A token with this time would never expire.
+  // A time after the year 5138 (1e14 ms) is in a wrong unit, and a token with it would never expire.
   if (!(expiresAtMs > 0 && expiresAtMs < 1e14)) {
     throw new InvalidProofError(proof, 'missing_claims', 'its exp is not a plausible time');
   }

@@ -1,7 +1,7 @@
 /**
- * The public keys of Turnkey's production enclaves: P-256, uncompressed. From @turnkey/crypto 2.13.2:
- * PRODUCTION_TLS_FETCHER_SIGN_PUBLIC_KEY and PRODUCTION_NOTARIZER_SIGN_PUBLIC_KEY. A spec compares these
- * copies with the package.
+ * The public keys of Turnkey's production enclaves (P-256, uncompressed), from @turnkey/crypto 2.13.2:
+ * PRODUCTION_TLS_FETCHER_SIGN_PUBLIC_KEY and PRODUCTION_NOTARIZER_SIGN_PUBLIC_KEY. A spec compares them with
+ * the package.
  */
 export const PRODUCTION_ENCLAVE_KEYS = {
   /** Signs OTP target bundles and verification tokens. */

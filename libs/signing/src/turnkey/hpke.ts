@@ -17,14 +17,14 @@ const INFO = Buffer.from('turnkey_hpke', 'ascii');
 
 /**
  * Encrypts one message to a key of Turnkey's enclave: HPKE in base mode (RFC 9180 §5.1.1), with Turnkey's
- * `info`. The associated data consists of both public keys. The encapsulated key is known only after a
- * context is made, so the single-shot call cannot be used.
+ * `info` and both public keys as associated data. The encapsulated key is known only after a context is made,
+ * so the single-shot call cannot be used.
  *
- * @param target the enclave's key: uncompressed, 65 bytes.
- * @param ephemeral only for tests that reproduce the vectors. Two messages under one ephemeral key share key
- * and nonce, which breaks the encryption.
- * @returns JSON with `encappedPublic` (65 bytes) and `ciphertext` (with a tag of 16 bytes at its end), both
- * in hex.
+ * @param target uncompressed, 65 bytes.
+ * @param ephemeral only for tests. Two messages under one ephemeral key share key and nonce, which breaks the
+ *   encryption.
+ * @returns JSON with `encappedPublic` (65 bytes) and `ciphertext` (with a tag of 16 bytes at its end), in
+ *   hex.
  */
 export async function encryptToEnclave(
   target: Uint8Array,

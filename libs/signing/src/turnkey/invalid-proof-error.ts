@@ -8,13 +8,10 @@ export type Proof =
   | 'session token';
 
 /**
- * - `malformed`: the proof does not have the required form
- * - `wrong_algorithm`: the proof has another scheme or algorithm than expected
  * - `wrong_key`: the proof was made by or for another key than expected
  * - `wrong_message`: the proof is about something else than expected
  * - `bad_signature`: the signature is well-formed, but the key did not make it for this message
  * - `missing_claims`: a claim is absent, empty or of another type
- * - `expired`: the proof is no longer valid
  */
 export type ProofFault =
   | 'malformed'
@@ -26,8 +23,8 @@ export type ProofFault =
   | 'expired';
 
 /**
- * The message consists of fixed words, so no token and no code can reach a log through this error. There is
- * no `cause`, because `JSON.parse` quotes its input.
+ * Contains no token and no code, so that none can reach a log. There is no `cause`, because `JSON.parse`
+ * quotes its input.
  */
 export class InvalidProofError extends Error {
   readonly proof: Proof;

@@ -1,7 +1,4 @@
-/**
- * Compares our stamps with Turnkey's own packages, which share no code with ours. Each side must accept the
- * stamps of the other.
- */
+/** Turnkey's own packages share no code with ours. Each side must accept the other's stamps. */
 import { describe, expect, it } from '@jest/globals';
 import { ApiKeyStamper } from '@turnkey/api-key-stamper';
 import { verifyStampSignature } from '@turnkey/crypto';

@@ -32,7 +32,7 @@ const bytesOf = (sealed: string) => {
   return { enc: Buffer.from(encappedPublic, 'hex'), ciphertext: Buffer.from(ciphertext, 'hex') };
 };
 
-/** Decrypts as the enclave does, with @hpke/core. */
+/** As the enclave does, with @hpke/core. */
 async function open(sealed: string, info = 'turnkey_hpke'): Promise<string> {
   const { enc, ciphertext } = bytesOf(sealed);
   const recipientKey = await suite.kem.deserializePrivateKey(Buffer.from(enclaveTarget.privateKeyHex, 'hex'));
@@ -41,7 +41,6 @@ async function open(sealed: string, info = 'turnkey_hpke'): Promise<string> {
   return Buffer.from(await suite.open(params, ciphertext, aad)).toString();
 }
 
-/** Decrypts as the enclave does, with Turnkey's own package. */
 function openByTheirs(sealed: string): string {
   const { enc, ciphertext } = bytesOf(sealed);
   const receiverPriv = enclaveTarget.privateKeyHex;
@@ -49,7 +48,6 @@ function openByTheirs(sealed: string): string {
   return Buffer.from(opened).toString();
 }
 
-/** @returns the ephemeral key pair of the test vector, in the form that the HPKE library takes in tests. */
 async function fixedKeyPair() {
   const text = (hex: string) => Buffer.from(hex, 'hex').toString('base64url');
   const { privateKeyHex, publicKeyUncompressedHex: point } = hpkeFixedSender;

@@ -4,13 +4,13 @@ import { encryptToEnclave } from './hpke.js';
 import type { OtpTarget } from './otp-target.js';
 
 /**
- * Makes the `encryptedOtpBundle` (Turnkey public API, verify OTP; RFC 9180 §5.1.1): the code, and the key
- * that the verification token will be bound to. Keep the result for later attempts: each call returns another
- * text. Turnkey treats another text as another request, and counts another try of the code.
+ * Makes the `encryptedOtpBundle` (Turnkey public API, verify OTP; RFC 9180 §5.1.1) from the code and the
+ * public key that the verification token will be bound to. Keep the result: each call returns another text,
+ * and Turnkey counts another text as another try of the code.
  *
- * @param publicKeyHex the public half of the session key: compressed, 66 hex digits.
- * @returns JSON with `encappedPublic` and `ciphertext`, both hex.
- * @throws RangeError if publicKeyHex is not such a key.
+ * @param publicKeyHex the session key's public half: compressed, 66 hex digits
+ * @returns JSON with `encappedPublic` and `ciphertext`, both hex
+ * @throws RangeError if publicKeyHex is not such a key
  */
 export async function encryptOtpCode(target: OtpTarget, code: Secret, publicKeyHex: string): Promise<string> {
   const publicKey = decodePublicKey(publicKeyHex)?.compressedHex;

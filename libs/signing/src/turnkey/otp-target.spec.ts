@@ -8,7 +8,6 @@ const { enclaveTarget, tlsFetcherSigner, notarizer } = turnkeyVectors.keys;
 const signer = decodePublicKey(tlsFetcherSigner.publicKeyUncompressedHex)!;
 const bundle = JSON.parse(targetBundle) as Record<string, string>;
 
-/** Makes a bundle with this data, signed as the enclave signs. */
 function bundleOf(data: string | Buffer, change: object = {}, by = testKey('tlsFetcherSigner')): string {
   const bytes = Buffer.from(data);
   const dataSignature = Buffer.from(by.sign(bytes)).toString('hex');

@@ -2,18 +2,16 @@ import { decodePublicKey, type P256PublicKey } from '../public-key.js';
 import { InvalidProofError, type ProofFault } from './invalid-proof-error.js';
 import { hexBytes, jsonObject } from './strict-decoding.js';
 
-/** The key to encrypt a code with. The enclave made it for this one code. */
+/** The enclave makes this key to encrypt a single code. */
 export interface OtpTarget {
   readonly publicKey: P256PublicKey;
 }
 
 /**
  * Reads an `otpEncryptionTargetBundle` (Turnkey public API, init OTP): JSON whose `data` is hex of JSON,
- * signed by the enclave. If the signature were not checked, an attacker in the middle could replace the key
- * and read the code. Similar bundles have more members, so unknown members are ignored.
+ * signed by the enclave. Without the signature, an attacker in the middle could replace the key and read the
+ * code. Similar bundles have more members, so unknown members are ignored.
  *
- * @param bundle unchecked, from upstream.
- * @param signer the enclave's public key for such bundles.
  * @throws InvalidProofError `malformed`, `wrong_key` or `bad_signature`.
  */
 export function readOtpTarget(bundle: string, signer: P256PublicKey): OtpTarget {
@@ -30,8 +28,7 @@ export function readOtpTarget(bundle: string, signer: P256PublicKey): OtpTarget 
   }
   const targetPublic = jsonObject(data)?.['targetPublic'];
   const publicKey = decodePublicKey(targetPublic);
-  // The encryption also authenticates the key in its uncompressed form. An enclave that uses the compressed
-  // form could not decrypt the code, so a compressed key is refused.
+  // The encryption authenticates the uncompressed key. An enclave with a compressed key could not decrypt.
   if (!publicKey || String(targetPublic).length !== 130) {
     refuse('malformed', 'its targetPublic is not an uncompressed P-256 key in hex');
   }

@@ -12,7 +12,7 @@ const END_S = 4102444800;
 const NOW_MS = END_S * 1000 - 1;
 const HEADER = { alg: 'ES256', typ: 'JWT' };
 
-/** Makes a session token with these claims. Like the enclave, it signs the hash of a hash. */
+/** Signs the hash of a hash, as the enclave does. */
 function sessionOf(payload: unknown, header: object = HEADER): string {
   const input = `${base64url(header)}.${base64url(payload)}`;
   const once = createHash('sha256').update(input).digest();
@@ -58,7 +58,7 @@ describe('reading a session token', () => {
     ['no signature', 'malformed', `${header}.${payload}.`],
     ['a signature of 63 bytes', 'malformed', `${header}.${payload}.${base64url('x'.repeat(63))}`],
     ['alg none', 'wrong_algorithm', sessionOf(claims, { alg: 'none', typ: 'JWT' })],
-    ['the hash of a JWT', 'bad_signature', onceHashed()],
+    ['a signature over a single hash, as JWTs have', 'bad_signature', onceHashed()],
     ['another user', 'bad_signature', `${header}.${base64url({ ...claims, user_id: 'u' })}.${signature}`],
     ['no key', 'missing_claims', without('public_key')],
     ['no type', 'missing_claims', without('session_type')],

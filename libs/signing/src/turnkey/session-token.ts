@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import type { P256PublicKey } from '../public-key.js';
 import { expiryOf, openToken, textClaims } from './compact-token.js';
 
-/** The token alone gives no access, because the session's key must sign each request. */
+/** The token alone gives no access: the session's key must sign each request. */
 export interface SessionToken {
-  /** The session key, in the same hex form as in the login request. */
+  /** In the same hex form as in the login request. */
   publicKey: string;
   /** E.g. `SESSION_TYPE_READ_WRITE`. */
   sessionType: string;
@@ -17,9 +17,8 @@ const PROOF = 'session token';
 
 /**
  * Reads the `session` of a login (Turnkey public API, OTP login). It is like a JWT, but its signature covers
- * `header.payload` hashed twice with SHA-256. `exp` is a number of epoch seconds.
+ * `header.payload` hashed twice with SHA-256. `exp` is in epoch seconds.
  *
- * @param notarizer the enclave's public key for sessions.
  * @param nowMs Unix time in milliseconds.
  * @throws InvalidProofError `malformed`, `wrong_algorithm`, `bad_signature`, `missing_claims` or `expired`.
  */

@@ -5,17 +5,15 @@ import { readOtpTarget, type OtpTarget } from './otp-target.js';
 import { readSessionToken, type SessionToken } from './session-token.js';
 import { readVerificationToken, type VerificationToken } from './verification-token.js';
 
-/** Reads texts that Turnkey's enclaves have signed. Checks them with the configured public keys. */
+/** Reads texts that Turnkey's enclaves signed, and checks their signatures. */
 export interface TurnkeyVerifier {
   otpTarget(bundle: string): OtpTarget;
-  /** See {@link readVerificationToken}; `nowMs` is Unix time in milliseconds. */
   verificationToken(token: string, nowMs: number): VerificationToken;
-  /** See {@link readSessionToken}; `nowMs` is Unix time in milliseconds. */
   sessionToken(token: string, nowMs: number): SessionToken;
 }
 
 /**
- * Parses the enclaves' public keys (hex) once, at boot. The defaults are Turnkey's production keys.
+ * Parses the enclaves' public keys (hex). The defaults are Turnkey's production keys.
  *
  * @throws InvalidKeyError that names the invalid key.
  */

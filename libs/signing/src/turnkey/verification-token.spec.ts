@@ -13,7 +13,6 @@ const END_MS = 4102444800000;
 const NOW_MS = END_MS - 1;
 const HEADER = { typ: 'JWT', alg: 'ES256' };
 
-/** Makes a token with these claims, signed as the enclave signs. */
 function tokenOf(payload: unknown, header: object = HEADER) {
   const input = `${base64url(header)}.${base64url(payload)}`;
   const signature = testKey('tlsFetcherSigner').sign(Buffer.from(input), 'raw');
@@ -73,7 +72,7 @@ describe('reading a verification token', () => {
     ['no alg', 'wrong_algorithm', tokenOf(claims, { typ: 'JWT' })],
     ['other claims', 'bad_signature', `${header}.${base64url({ ...claims, contact: 'a@b.c' })}.${signature}`],
     ['another header', 'bad_signature', `${base64url({ ...HEADER, kid: '1' })}.${payload}.${signature}`],
-    ['the hash of a session', 'bad_signature', twiceHashed()],
+    ['a signature over a hash of a hash, as session tokens have', 'bad_signature', twiceHashed()],
     ['no id', 'missing_claims', without('id')],
     ['no organization', 'missing_claims', without('organization_id')],
     ['no contact', 'missing_claims', without('contact')],

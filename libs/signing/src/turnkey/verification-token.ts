@@ -1,7 +1,7 @@
 import type { P256PublicKey } from '../public-key.js';
 import { expiryOf, openToken, textClaims } from './compact-token.js';
 
-/** The enclave's statement that a code was correct. `readVerificationToken` has checked its signature. */
+/** The enclave's statement that a code was correct, after a check of its signature. */
 export interface VerificationToken {
   /** Client signatures contain this id as `tokenId`. */
   id: string;
@@ -10,7 +10,7 @@ export interface VerificationToken {
   verificationType: string;
   /** The e-mail address or phone number that got the code. */
   contact: string;
-  /** The session's public key, in the hex form that was encrypted together with the code. */
+  /** The session's public key, in the hex form that was encrypted with the code. */
   publicKey: string;
   expiresAt: Date;
 }
@@ -21,7 +21,6 @@ const PROOF = 'verification token';
  * Reads a verification token (Turnkey public API, verify OTP): a JWT with ES256, except that `exp` is a text
  * with epoch milliseconds.
  *
- * @param signer the enclave's public key for such tokens.
  * @param nowMs Unix time in milliseconds.
  * @throws InvalidProofError `malformed`, `wrong_algorithm`, `bad_signature`, `missing_claims` or `expired`.
  */

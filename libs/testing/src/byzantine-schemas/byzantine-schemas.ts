@@ -29,12 +29,9 @@ const ajv = addFormats(new Ajv({ allErrors: true, strictTypes: false }));
 // ajv refuses unknown keywords, and `components` is no keyword of JSON Schema.
 ajv.addKeyword('components').addSchema({ $id: 'byzantine', components: document.components });
 
-/** Byzantine's schemas for its OTP operations, from its OpenAPI document. Tests check bodies with them. */
 export const byzantineSchemas = {
   /**
-   * Checks a parsed JSON body against the schema of an operation.
-   *
-   * @returns the faults, e.g. `/userId must match format "uuid"`; empty if there are none
+   * @returns the faults of a parsed JSON body, e.g. `/userId must match format "uuid"`
    * @throws Error if the operation has no body in this direction
    */
   check(operation: ByzantineOperation, direction: 'request' | 'response', body: unknown): string[] {

@@ -105,10 +105,7 @@ async function failureOf(step: Step, provider = providerOf()): Promise<UpstreamE
 }
 
 describe('a request to Byzantine', () => {
-  /**
-   * Builds a key object from the compressed point in the header. Its DER form is a fixed prefix for P-256
-   * (RFC 5480), followed by the 33 bytes of the point.
-   */
+  /** In DER, a P-256 key is a fixed prefix (RFC 5480), followed by the point's 33 bytes. */
   const publicKeyOf = (header: string) =>
     createPublicKey({
       key: Buffer.from(`3039301306072a8648ce3d020106082a8648ce3d030107032200${header.slice(2)}`, 'hex'),
@@ -231,7 +228,6 @@ describe('a successful answer of Byzantine', () => {
 });
 
 describe('a 2xx answer of Byzantine', () => {
-  /** For each answer: the members that the service uses. It does not use `session`. */
   const read: Record<Step, string[]> = {
     'init-otp': ['otpId'],
     'otp-auth': ['sessionId', 'expiresAt'],

@@ -36,10 +36,7 @@ export const subjectSchema = z
   })
   .meta({ id: 'ByzantineSubject', description: 'At Byzantine.' });
 
-/**
- * A client for Byzantine's Integrator API. Requests and answers are JSON. Each request has a signature by the
- * integrator's key.
- */
+/** A client for Byzantine's Integrator API. The integrator's key signs each request. */
 export class ByzantineProvider implements UpstreamProvider {
   readonly kind = 'byzantine';
   readonly custody = 'provider';
@@ -61,11 +58,10 @@ export class ByzantineProvider implements UpstreamProvider {
       });
     }
     const { accountId, userId } = parsed.data;
-    // The ids are random, and only the provider knows whose they are. Therefore they count as not personal.
+    // Not personal: the ids are random, and only the provider knows whose they are.
     return { subject: parsed.data, key: `${accountId}/${userId}`, personal: [] };
   }
 
-  /** Refuses all options, because Byzantine decides everything about its codes. */
   parseOtpChoice(value: unknown): ParsedChoice {
     const names = typeof value === 'object' && value !== null ? Object.keys(value) : [];
     if (
@@ -125,8 +121,7 @@ export class ByzantineProvider implements UpstreamProvider {
   async probe(call: CallLimits): Promise<void> {
     const answer = await this.#send(call, 'probe', 'GET', '/v1/integrator/whoami');
     if (answer.status < 200 || answer.status > 299) throw this.#refusal(answer, 'probe');
-    // A successful probe resumes all parked onboardings. Therefore a probe already fails if a
-    // single answer shows that the clocks differ.
+    // A successful probe resumes all parked onboardings, so a single answer with a differing clock fails it.
     if (this.skew.stops || this.skew.mayStop) throw clocksApart(this.skew.lastMs());
     const { capabilities } = this.#read(answer, whoamiAnswer);
     if (!capabilities.canWrite)
@@ -140,8 +135,7 @@ export class ByzantineProvider implements UpstreamProvider {
   }
 
   async #send(call: CallLimits, lane: string, method: 'GET' | 'POST', pathAndQuery: string, body?: string) {
-    // While the clocks differ, Byzantine would refuse each signature. Only probes are sent, to see when the
-    // clocks agree again.
+    // While the clocks differ, Byzantine would refuse each signature. Probes show when they agree again.
     if (lane !== 'probe' && this.skew.stops) throw clocksApart(this.skew.ms());
     const oneTry = new OneTry(call, this.clock);
     const headers = { accept: 'application/json', ...(body && { 'content-type': 'application/json' }) };
@@ -172,7 +166,7 @@ export class ByzantineProvider implements UpstreamProvider {
   #read<T>(answer: HttpAnswer, schema: z.ZodType<T>): T {
     const parsed = schema.safeParse(wholeJson(answer));
     if (parsed.success) return parsed.data;
-    // The service cannot read this 2xx answer, so the request may have taken effect.
+    // The request may have taken effect, because its answer is a 2xx.
     throw failureOf(answer, 'no_answer', `upstream answered ${answer.status} with a body of the wrong shape`);
   }
 
@@ -207,7 +201,7 @@ export class ByzantineProvider implements UpstreamProvider {
     if (means === 'throttled')
       return failureOf(answer, 'throttled', `upstream answered ${status}: throttled`);
     // In the last step, a 404 may be about the session or the subject. In both cases, the user requests a new
-    // code. If the subject is unknown, this request fails.
+    // code, which fails if the subject is unknown.
     const missing = lane === 'create-authenticators' ? 'session_expired' : 'subject_not_found';
     const reason = status === 404 ? missing : means;
     if (reason) return rejected(reason);
@@ -221,13 +215,13 @@ export class ByzantineProvider implements UpstreamProvider {
 }
 
 /**
- * Whether the answer refuses the key. Byzantine checks the key, the signature and the scope before it reads
- * the body, so such a request had no effect.
+ * Byzantine checks the key, the signature and the scope before it reads the body, so such a request had no
+ * effect.
  */
 const refusesKey = (answer: HttpAnswer): boolean =>
   (answer.status === 401 || answer.status === 403) && readText(textOf(answer)) !== 'subject_not_found';
 
-/** @returns the text of an error answer, whose body is `{error, status}` or plain text. */
+/** An error's body is `{error, status}` or plain text. */
 function textOf({ text }: HttpAnswer): string {
   const body = parseJson(text) as { error?: unknown } | null | undefined;
   return typeof body?.error === 'string' ? body.error : text;

@@ -16,8 +16,7 @@ export const byzantine = defineProvider({
     'init-otp': {
       not_sent: retry(null, 'give_up'),
       throttled: retry(null, 'give_up'),
-      // Each try may send a mail and counts as a sent code. The subject's limit of codes therefore limits the
-      // tries.
+      // Each try counts as a sent code, so the subject's limit of codes also limits the tries.
       unavailable: retry(null, 'give_up'),
       no_answer: retry(1, 'give_up', AFTER_COOLDOWN),
       ...REFUSED,

@@ -2,10 +2,7 @@ import { z } from 'zod';
 import { opaqueId, opaqueIds } from '../transport/opaque.js';
 import type { AuthenticatorTransport, NewAuthenticator } from '../port/upstream-provider.js';
 
-/**
- * The form of `otpId` is not documented, so the service accepts any form. The id in the documentation's
- * example has a prefix. The id in a recorded answer is a UUID.
- */
+/** The form of `otpId` is not documented: the example has a prefix, and a recorded answer has a UUID. */
 export const initOtpAnswer = z.object({ otpId: opaqueId });
 
 export const otpAuthAnswer = z.object({
@@ -22,13 +19,13 @@ export const otpAuthAnswer = z.object({
 /** Each request contains passkeys, so an answer without ids cannot be complete. */
 export const createAuthenticatorsAnswer = z.object({ authenticatorIds: opaqueIds.min(1) });
 
-/** A probe must check `canWrite`, because with a read-only key, each step would fail. */
+/** With a read-only key, each step would fail. */
 export const whoamiAnswer = z.object({ capabilities: z.object({ canWrite: z.boolean() }) });
 
-/** ISO 8601 with four digits for the year. JavaScript also accepts years that PostgreSQL does not. */
+/** Four digits for the year, because JavaScript also accepts years that PostgreSQL does not. */
 const INSTANT = /^\d{4}-\d{2}-\d{2}[t ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?(z|[+-]\d{2}:?\d{2})?$/i;
 
-/** If a time of this API has no time zone, it is in UTC. */
+/** A time without a zone is in UTC. */
 function parseInstant(text: string): Date | null {
   if (!INSTANT.test(text)) return null;
   const zoned = /(z|[+-]\d{2}:?\d{2})$/i.test(text) ? text : `${text}Z`;

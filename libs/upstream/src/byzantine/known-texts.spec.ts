@@ -3,7 +3,7 @@ import { errorTexts } from '../../../../apps/sandbox/src/byzantine/error-texts.j
 import { KNOWN_TEXTS, readText } from './known-texts.js';
 
 describe('readText, which reads Byzantine’s error texts,', () => {
-  // These texts come from the sandbox, because Byzantine does not document its texts.
+  // From the sandbox, because Byzantine does not document its texts.
   it.each([
     [errorTexts.missingHeader('X-Pubkey'), 'misconfigured'],
     [errorTexts.missingHeader('X-Timestamp'), 'misconfigured'],

@@ -5,19 +5,13 @@ import { beginningOf } from '../transport/http-answer.js';
 interface KnownText {
   text: RegExp;
   means: RejectionReason | 'misconfigured' | 'throttled';
-  /**
-   * Where this text was found.
-   * - `upstream`: in an answer of Byzantine
-   * - `documented`: in Byzantine's documentation of other routes
-   * - `sandbox`: only in the sandbox of this project
-   */
+  /** Found in an answer of Byzantine, in its documentation of other routes, or only in our sandbox. */
   seen: 'upstream' | 'documented' | 'sandbox';
 }
 
 /**
- * What the text of a 400 means at Byzantine. The first match counts. Byzantine does not document these texts.
- * A 400 may mean a wrong, expired or locked code, an expired session, a passkey that already exists, or an
- * invalid body. A text that is not in this list means `rejected_unclear`.
+ * What Byzantine's error texts mean. The first match counts. Byzantine does not document these texts. A 400
+ * with any other text means `rejected_unclear`.
  */
 export const KNOWN_TEXTS: readonly KnownText[] = [
   { text: /missing .{0,40}x-(pubkey|timestamp|signature)/i, means: 'misconfigured', seen: 'sandbox' },
@@ -29,7 +23,7 @@ export const KNOWN_TEXTS: readonly KnownText[] = [
   { text: /maximum number of authenticators/i, means: 'authenticator_limit', seen: 'sandbox' },
   { text: /invalid authenticator attestation/i, means: 'attestation_invalid', seen: 'sandbox' },
   { text: /(account|user) not found/i, means: 'subject_not_found', seen: 'sandbox' },
-  // A 401 may have the text "Account does not belong to integrator".
+  // A 401 may say "Account does not belong to integrator".
   {
     text: /(account|user)\b.{0,40}\bnot (belong|owned|a member|part)\b/i,
     means: 'subject_not_found',
@@ -41,7 +35,7 @@ export const KNOWN_TEXTS: readonly KnownText[] = [
 const OF_THE_KEY = /public key|pubkey|signature|timestamp|credential|api key|read.only/i;
 
 /**
- * Byzantine uses Turnkey, and may forward Turnkey's texts. Therefore this function also reads those texts.
+ * Also reads Turnkey's texts, because Byzantine uses Turnkey and may forward them.
  *
  * @returns null if the text is unknown.
  */
@@ -50,5 +44,4 @@ export function readText(text: string): KnownText['means'] | null {
   return KNOWN_TEXTS.find((known) => known.text.test(start))?.means ?? readPassedOn(start);
 }
 
-/** Whether the text of a 401 or 403 is about the key. If so, all requests get this answer. */
 export const speaksOfKey = (text: string): boolean => OF_THE_KEY.test(beginningOf(text));

@@ -1,17 +1,13 @@
 import type { FailureClass } from './upstream-error.js';
 import type { StepCall } from './upstream-provider.js';
 
-/** What can happen if no retry is left, or if no retry could end in time. */
+/** What happens if no retry is left, or if no retry could end in time. */
 export type Otherwise = 'give_up' | 'outcome_unknown' | 'rejected' | 'park';
 
-/** What the service does after a call that ended with one failure class. */
 export interface Rule<O extends Otherwise = Otherwise> {
-  /**
-   * How many retries of a command this failure class allows. Null: as many as the deadline and the subject's
-   * limits allow.
-   */
+  /** Per command. Null: as many as the deadline and the subject's limits allow. */
   retries: number | null;
-  /** Whether a retry also waits until a resend is allowed, in addition to its backoff and `Retry-After`. */
+  /** Whether a retry also waits until a resend is allowed. */
   afterCooldown?: true;
   otherwise: O;
 }
@@ -19,8 +15,8 @@ export interface Rule<O extends Otherwise = Otherwise> {
 export type StepLaw<O extends Otherwise = Otherwise> = Readonly<Record<FailureClass, Rule<O>>>;
 
 /**
- * A provider's retry rules as data (docs/explanation/retry-law.md). The state machine has no unknown outcome
- * for `init-otp`, because the user can ask for a new code.
+ * A provider's retry rules (docs/explanation/retry-law.md). The state machine has no unknown outcome for
+ * `init-otp`, because the user can ask for a new code.
  */
 export type RetryLaw = Readonly<
   Record<StepCall, StepLaw> & Record<'init-otp', StepLaw<Exclude<Otherwise, 'outcome_unknown'>>>
@@ -34,9 +30,7 @@ export const retry = <const O extends Otherwise>(
   wait?: typeof AFTER_COOLDOWN,
 ): Rule<O> => ({ retries, otherwise, ...wait });
 
-/**
- * The rules for failures after which the call certainly had no effect. They are the same at each provider.
- */
+/** At each provider, a call with one of these failures certainly had no effect. */
 export const REFUSED = {
   rejected: retry(0, 'rejected'),
   rejected_unclear: retry(0, 'rejected'),

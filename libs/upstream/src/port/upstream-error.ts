@@ -1,6 +1,6 @@
 import { Secret } from '#libs/kernel';
 
-/** How a call to a provider can fail. Every failure has exactly one class (docs/explanation/retry-law.md). */
+/** How a call to a provider can fail (docs/explanation/retry-law.md). */
 export const FAILURE_CLASSES = [
   'not_sent',
   'throttled',
@@ -15,7 +15,7 @@ export type FailureClass = (typeof FAILURE_CLASSES)[number];
 /** Why the provider refused the call, if its answer says so. */
 export type RejectionReason =
   | 'subject_not_found'
-  /** The contact belongs to several users, so it does not identify one. */
+  /** The contact belongs to several users. */
   | 'subject_ambiguous'
   /** No code can be sent to the contact. */
   | 'contact_invalid'
@@ -30,13 +30,13 @@ export type RejectionReason =
   | 'attestation_invalid'
   | 'credential_already_registered'
   | 'authenticator_limit'
-  /** The provider's customer has reached a limit other than the number of passkeys. Waiting does not help. */
+  /** A limit of the provider's customer, other than the number of passkeys. Waiting does not help. */
   | 'resource_limit'
   | 'consensus_needed'
   /** A policy of the provider's customer requires more factors. */
   | 'mfa_needed';
 
-/** What is known about a call. An unresolved attempt keeps these facts. */
+/** Stored with an unresolved attempt. */
 export interface CallEvidence {
   /** Whether any byte of the request may have been sent. */
   bytesSent: boolean;
@@ -45,7 +45,6 @@ export interface CallEvidence {
   durationMs: number | null;
 }
 
-/** The facts about a call of which no byte was sent. */
 export const NOTHING_SENT: CallEvidence = {
   bytesSent: false,
   headersSeen: false,
@@ -55,24 +54,20 @@ export const NOTHING_SENT: CallEvidence = {
 
 export interface UpstreamErrorOptions {
   /**
-   * What went wrong, for operators. It contains no secrets. It does not quote a request or an answer, because
-   * an answer may repeat the request.
+   * For operators. Must not quote a request or an answer, because an answer may repeat the request's secrets.
    */
   detail: string;
   evidence: CallEvidence;
   reason?: RejectionReason;
-  /** The wait that `Retry-After` asks for, in ms from now. */
   retryAfterMs?: number;
   /** With `misconfigured`: the answer does not say whether the provider refuses our key or this subject. */
   mayBeOfSubject?: boolean;
-  /**
-   * With `not_sent`: this process did not make the call. Therefore the error says nothing about the provider.
-   */
+  /** With `not_sent`: this process did not make the call, so the error says nothing about the provider. */
   heldBack?: boolean;
   cause?: unknown;
 }
 
-/** A refusal whose text we do not know. The text may repeat what we have sent. */
+/** The text may repeat what the service sent. */
 export interface UnknownText {
   status: number;
   text: Secret;
@@ -97,11 +92,11 @@ export class UpstreamError extends Error {
     this.retryAfterMs = options.retryAfterMs;
     this.mayBeOfSubject = options.mayBeOfSubject ?? false;
     this.heldBack = options.heldBack ?? false;
-    // The cause is an error about the same answer, so its unknown text belongs to this error too.
+    // The cause is an error about the same answer.
     if (options.cause instanceof UpstreamError) this.unknownText = options.cause.unknownText;
   }
 
-  /** Stores a text that we do not know, so that operators can read it (`refusal-text.ts`). */
+  /** Keeps an unknown text for operators (`refusal-text.ts`). */
   saying(status: number, text: string): this {
     if (status >= 400 && status <= 499 && text.trim() !== '') {
       this.unknownText = { status, text: new Secret(text) };

@@ -3,71 +3,65 @@ import type { Secret } from '#libs/kernel';
 export type StepCall = 'init-otp' | 'verify-otp' | 'create-authenticators';
 export type CallName = StepCall | 'probe';
 
-/** The user of an onboarding, in the provider's own ids. It is JSON without secrets. */
+/** The user of an onboarding, in the provider's own ids: JSON without secrets. */
 export type Subject = Readonly<Record<string, unknown>>;
 
 export interface ParsedSubject {
   subject: Subject;
-  /** Identifies the subject: equal subjects have equal keys. */
+  /** Equal subjects have equal keys. */
   key: string;
   /**
-   * The members that identify a person, such as the contact. If there are any, they are stored encrypted, and
-   * `key` is stored only as a keyed hash.
+   * The members that identify a person, such as the contact. They are stored encrypted, and `key` then only
+   * as a keyed hash.
    */
   personal: readonly string[];
 }
 
-/**
- * The options for codes in the request that starts an onboarding: JSON in the provider's form. They override
- * the integration's defaults.
- */
+/** An onboarding's options for codes, in the provider's form. They override the integration's defaults. */
 export type OtpChoice = Readonly<Record<string, unknown>>;
 
 export interface ParsedChoice {
-  /** Options for every code of the onboarding. */
+  /** For every code of the onboarding. */
   choice: OtpChoice;
-  /**
-   * Secret options for the first code only, such as a captcha token, by their names in {@link Call.kept}.
-   */
+  /** Secrets for the first code only, such as a captcha token, by their names in {@link Call.kept}. */
   once: Readonly<Record<string, string>>;
 }
 
-/** The limits of one call. At its deadline, a call fails. The HTTP client never repeats a call. */
+/** The limits of one call. The HTTP client never repeats a call. */
 export interface CallLimits {
-  /** The longest duration of the whole call in ms, from DNS to the last byte of the answer. */
+  /** From DNS to the last byte of the answer. */
   timeoutMs: number;
-  /** Called on an open connection, just before the first byte is sent. If it throws, nothing is sent. */
+  /** Called on an open connection, before the first byte is sent. If it throws, nothing is sent. */
   beforeSend(): void;
 }
 
 /** One attempt of a step. */
 export interface Call extends CallLimits {
   /**
-   * Keeps a text for all attempts of a command. The first attempt makes the text and stores it encrypted.
-   * Later attempts can therefore send the same bytes, which some providers recognize as the same request.
+   * Stores a text encrypted, so that all attempts of a command send the same bytes. Some providers recognize
+   * such a repeat.
    *
-   * @param name identifies the text within the command.
-   * @throws UpstreamError `not_sent` if the row no longer contains this attempt.
+   * @param name identifies the text within the command
+   * @throws UpstreamError `not_sent` if the row no longer contains this attempt
    */
   kept(name: string, make: () => string | Promise<string>): Promise<string>;
 }
 
-/** A code that the provider has sent. Only the provider's own client understands the handle. */
+/** Only the provider's own client understands the handle. */
 export interface SentOtp {
   handle: string;
-  /** Contains the public key to encrypt the code, if the provider accepts an encrypted code. Not a secret. */
+  /** Contains the key to encrypt the code, if the provider accepts an encrypted code. Not a secret. */
   targetBundle?: string;
-  /** How long the code is valid in ms, if the provider says it. */
+  /** How long the code is valid, if the provider says it. */
   lifeMs?: number;
 }
 
-/** The user's code, in plain text or encrypted by the user's device. */
 export type OtpProof =
   { type: 'code'; code: Secret } | { type: 'encrypted-code'; encryptedOtpBundle: string };
 
 /**
- * The proof that the code was correct. It is a session that the provider keeps, a session whose key this
- * service keeps, or a token with which the user's device can open a session.
+ * The proof that the code was correct: a session at the provider, a session whose key this service keeps, or
+ * a token with which the user's device can open a session.
  */
 export type Grant =
   | { type: 'upstream-session'; sessionId: Secret; expiresAt: Date }
@@ -84,21 +78,19 @@ export type Grant =
       expiresAt: Date;
     };
 
-/**
- * What the user's device needs to open the session and to sign the registration of passkeys. Not a secret.
- */
+/** For the user's device, to open the session and to sign the registration. Not a secret. */
 export type DeviceSigning = Pick<
   Grant & { type: 'device-key' },
   'organizationId' | 'userId' | 'publicKey' | 'loginMessage'
 >;
 
-/** The registration request that the user's device has signed. The service forwards it unchanged. */
+/** A registration that the user's device has signed. The service forwards it unchanged. */
 export interface DeviceRequest {
   /** The signature of `DeviceSigning.loginMessage`: raw r‖s in hex. */
   clientSignature: string;
-  /** The exact request body, which is JSON. */
+  /** The exact request body. */
   body: string;
-  /** The value of the header `X-Stamp` for this body. */
+  /** The header `X-Stamp` for this body. */
   stamp: string;
 }
 
@@ -117,24 +109,23 @@ export interface NewAuthenticator {
 export type Custody = 'provider' | 'server' | 'client';
 
 /**
- * The client of one provider. Each method for a step returns only after a complete and well-formed 2xx
- * answer. Otherwise it throws an `UpstreamError`.
+ * The client of one provider. A step returns only after a complete and well-formed 2xx answer. Otherwise it
+ * throws an `UpstreamError`.
  */
 export interface UpstreamProvider {
   readonly kind: string;
-  /** Who holds the key of the user's session: the provider, this service, or the user's device. */
+  /** Who holds the key of the user's session. */
   readonly custody: Custody;
 
   /**
-   * @param value the member `subject` of the caller's request.
-   * @throws ProblemError `validation_failed` that points at the invalid member.
+   * @param value the member `subject` of the caller's request
+   * @throws ProblemError `validation_failed` that points at the invalid member
    */
   parseSubject(value: unknown): ParsedSubject;
 
   /**
-   * @param value the member `otp` of the caller's request; undefined if absent.
-   * @param subject the subject after validation.
-   * @throws ProblemError `validation_failed` that names the unsupported options.
+   * @param value the member `otp` of the caller's request
+   * @throws ProblemError `validation_failed` that names the unsupported options
    */
   parseOtpChoice(value: unknown, subject: Subject): ParsedChoice;
 
@@ -147,18 +138,17 @@ export interface UpstreamProvider {
   /**
    * Reads the passkeys from a request that the user's device has signed.
    *
-   * @throws ProblemError `validation_failed` if the provider would refuse the request in this session, for
-   *   example because it is for another user, or because this device has not signed it.
+   * @throws ProblemError `validation_failed` if the provider would refuse the request, for example because it
+   *   is for another user or another device has signed it.
    */
   readDeviceRequest(device: DeviceRequest, signing: DeviceSigning): NewAuthenticator[];
 
   /**
    * Step 3: registers passkeys.
    *
-   * @param device the request that the user's device has signed. It is present only if the device holds the
-   *   session's key.
+   * @param device signed by the user's device, if the device holds the session's key.
    * @returns the provider's ids in the order of the passkeys, or null unless there is one id per passkey.
-   * @throws UpstreamError `no_answer` if the answer contains no id, because such an answer proves nothing.
+   * @throws UpstreamError `no_answer` if the answer contains no id, because it proves nothing.
    */
   createAuthenticators(
     call: Call,
@@ -168,6 +158,6 @@ export interface UpstreamProvider {
     device?: DeviceRequest,
   ): Promise<string[] | null>;
 
-  /** A call that changes nothing. It succeeds if the provider works and accepts our key. */
+  /** Changes nothing. Succeeds if the provider works and accepts our key. */
   probe(call: CallLimits): Promise<void>;
 }

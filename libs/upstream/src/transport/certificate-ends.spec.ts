@@ -21,7 +21,7 @@ afterEach(async () => {
   for (const each of open.splice(0).reverse()) await each.close();
 });
 
-/** Makes a server whose certificate is valid for `validFor` days. */
+/** @param validFor days */
 function tlsServer(validFor: number): Server {
   const { publicKey, privateKey } = keyPair();
   const made = certificate({ publicKey, issuer, extensions: [LOCALHOST], validFor });

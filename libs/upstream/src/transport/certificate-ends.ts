@@ -5,15 +5,14 @@ import type { Clock } from '#libs/kernel';
 /** After this time, a server may have a new certificate that this process has not seen. */
 const FORGET_AFTER_MS = 86_400_000;
 
-/** Remembers when the servers' certificates end, as seen in the TLS connections of this process. */
+/** When the servers' certificates end, as seen in this process's TLS connections. */
 export class CertificateEnds {
   readonly #seen = new Map<string, { endsMs: number; atMs: number }>();
 
   constructor(private readonly clock: Clock) {}
 
   /**
-   * @returns when the origin's certificate ends, in milliseconds since the epoch. Undefined if no TLS
-   *   connection to the origin opened in the last day.
+   * @returns Unix time in milliseconds. Undefined if no TLS connection to the origin opened in the last day.
    */
   endsMs(origin: string): number | undefined {
     const seen = this.#seen.get(origin);

@@ -5,7 +5,6 @@ import { ClockSkew } from './clock-skew.js';
 const START = Date.UTC(2026, 10, 20, 12, 0, 0, 400);
 const HOUR = 3_600_000;
 
-/** Simulates our two clocks, the provider's clock, and answers with the provider's time. */
 function between({ warnMs = 10_000, stopMs = 30_000 } = {}) {
   const clock = {
     wall: START,
@@ -24,8 +23,8 @@ function between({ warnMs = 10_000, stopMs = 30_000 } = {}) {
     skew,
     pass,
     /**
-     * Simulates an answer whose date is `aheadMs` ahead of our time. The provider writes the date `before` ms
-     * after the request was sent, and the answer arrives `after` ms later.
+     * The provider writes the date `before` ms after the request was sent. The answer arrives `after` ms
+     * later.
      */
     saw(
       aheadMs: number,
@@ -194,7 +193,6 @@ describe('answers that do not prove a clock difference', () => {
   });
 });
 
-/** @returns clocks for which two answers have shown a difference of an hour. */
 function anHourApart() {
   const two = between();
   two.saw(-HOUR);

@@ -2,17 +2,14 @@ import type { Clock } from '#libs/kernel';
 import type { HttpAnswer, Instant } from './http-client.js';
 import { httpDate } from './http-date.js';
 
-/** A reading is valid for this time. While the steps are stopped, the class ClockWatch gets new readings. */
+/** A reading is valid for this time. */
 const TRUSTED_MS = 60_000;
-/**
- * If the distance between our wall clock and our monotonic clock changes by more than this, the wall clock
- * was set or the machine slept.
- */
+/** If our wall clock drifts by more from our monotonic clock, it was set or the machine slept. */
 const PARTED_MS = 1_000;
 
 /**
- * What one answer shows: the provider's clock is between `leastMs` and `mostMs` ahead of ours. A
- * negative value means that the provider's clock is behind.
+ * What one answer shows: the provider's clock is between `leastMs` and `mostMs` ahead of ours. Negative:
+ * behind.
  */
 interface Reading {
   dateMs: number;
@@ -21,9 +18,7 @@ interface Reading {
   at: Instant;
 }
 
-/**
- * In ms. A difference above `warnMs` must be confirmed by a second answer. Above `stopMs`, no step is sent.
- */
+/** Above `warnMs`, a second answer must confirm the difference. Above `stopMs`, no step is sent. */
 export interface SkewLimits {
   warnMs: number;
   stopMs: number;
@@ -31,15 +26,12 @@ export interface SkewLimits {
 
 /**
  * The difference between a provider's clock and ours, measured by the header `Date` of its answers (RFC 9110
- * §6.6.1, in whole seconds). A provider may accept a signature for one minute only, so a larger difference
- * would make all calls fail.
- *
- * A cache, a proxy or one of several servers may send a wrong `Date`. Therefore a difference counts only
- * after two answers with different seconds agree on it, and only until an answer does not agree.
+ * §6.6.1). It matters, because a provider may accept a signature for one minute only. A cache, a proxy or one
+ * of several servers may send a wrong `Date`. Therefore two answers with different seconds must agree.
  */
 export class ClockSkew {
   #last: Reading | null = null;
-  /** The difference that the last answer and an earlier one agree on; 0 if there is none. */
+  /** The difference on which two answers agree; 0 if there is none. */
   #agreedMs = 0;
 
   constructor(
@@ -58,12 +50,12 @@ export class ClockSkew {
     this.#last = reading;
   }
 
-  /** @returns the confirmed difference in ms, never negative; 0 if no difference is confirmed. */
+  /** @returns the confirmed difference, never negative; 0 if there is none. */
   ms(): number {
     return this.#current() ? this.#agreedMs : 0;
   }
 
-  /** @returns the difference that the last answer shows by itself. It may not be confirmed. */
+  /** @returns the difference that the last answer shows, confirmed or not. */
   lastMs(): number {
     const last = this.#current();
     return last ? distance(last) : 0;
@@ -74,7 +66,7 @@ export class ClockSkew {
     return this.ms() >= this.limits.stopMs;
   }
 
-  /** Whether the last answer by itself shows a difference that would stop the steps. */
+  /** Whether the last answer alone shows a difference that would stop the steps. */
   get mayStop(): boolean {
     return this.lastMs() >= this.limits.stopMs;
   }
@@ -99,12 +91,11 @@ function readingOf({ headers, sentAt, headAt }: Pick<HttpAnswer, 'headers' | 'se
   const dateMs = httpDate(headers['date']);
   // An answer with the header `Age` comes from a cache, so its `Date` is old (RFC 9111 §5.1).
   if (dateMs === null || headers['age'] !== undefined || haveParted(sentAt, headAt)) return null;
-  // The header has whole seconds, so it may be up to a second older than the moment when it was written.
+  // `Date` has whole seconds, so it may be up to a second too early.
   const mostMs = dateMs + 1_000 - sentAt.wallMs;
   return { dateMs, leastMs: dateMs - headAt.wallMs, mostMs, at: headAt };
 }
 
-/** @returns the smallest difference that a reading allows. */
 const distance = ({ leastMs, mostMs }: Reading): number => Math.max(0, leastMs, -mostMs);
 
 const overlap = (one: Reading, other: Reading): boolean =>

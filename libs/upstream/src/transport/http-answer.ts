@@ -18,10 +18,7 @@ export function failureOf(
   });
 }
 
-/**
- * @returns the failure if this status means the same at each provider. Otherwise null: then the provider's
- *   client must read the text.
- */
+/** @returns the failure if this status means the same at each provider, otherwise null. */
 export function commonFailure(answer: HttpAnswer): UpstreamError | null {
   const { status } = answer;
   const is = (failure: FailureClass) => failureOf(answer, failure, `upstream answered ${status}`);
@@ -29,7 +26,7 @@ export function commonFailure(answer: HttpAnswer): UpstreamError | null {
   if (status === 429) return is('throttled');
   if (status === 408) return is('no_answer');
   if (status === 401 || status === 403) return is('misconfigured');
-  // Redirects are never followed, because they would send a signed request and a user's code to another host.
+  // Not followed, because a redirect would send a signed request and a user's code to another host.
   if (status >= 300 && status < 400) return is('misconfigured');
   return null;
 }
@@ -39,7 +36,7 @@ const SECONDS = /^[\t ]*\d+(?:[\t ]*,[\t ]*\d+)*[\t ]*$/;
 /**
  * Reads both forms of the header Retry-After (RFC 9110 §10.2.3).
  *
- * @returns the wait in ms from now, or null if the header is absent or malformed.
+ * @returns the wait in ms, or null if the header is absent or malformed.
  */
 export function retryAfter(answer: Pick<HttpAnswer, 'headers'>, nowMs = Date.now()): number | null {
   const waits = [answer.headers['retry-after'] ?? []].flat().flatMap((value) => {
@@ -51,7 +48,6 @@ export function retryAfter(answer: Pick<HttpAnswer, 'headers'>, nowMs = Date.now
   return waits.length === 0 ? null : Math.max(...waits);
 }
 
-/** @returns undefined if the text is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -62,21 +58,21 @@ export function parseJson(text: string): unknown {
 
 const JSON_TYPE = /^application\/(?:[\w!#$&^.+-]+\+)?json$/;
 
-/** The answers that the service needs are nested at most ten levels deep. */
+/** The service needs only answers with at most ten levels. */
 const MAX_DEPTH = 32;
 
 /**
- * Reads the JSON of a 2xx answer. The answer must be declared as JSON, valid UTF-8, and without duplicate
- * members. It must be uncompressed, because a small compressed body could become huge in memory.
+ * Reads the JSON of a 2xx answer.
  *
- * @returns undefined if one of these conditions does not hold.
+ * @returns undefined unless the answer is declared as JSON, is valid UTF-8, and has no duplicate members or
+ *   deep nesting. It must also be uncompressed, because a small compressed body could become huge.
  */
 export function wholeJson({ headers, text, garbled }: HttpAnswer): unknown {
   if (garbled || !isUncoded(headers['content-encoding'])) return undefined;
   // If the content type is present twice, both values must be JSON.
   const types = mediaTypes(headers['content-type']);
   if (types.length === 0 || !types.every((type) => JSON_TYPE.test(type))) return undefined;
-  // This check comes first, because code that visits a deeply nested value could overflow the stack.
+  // First, because code that visits a deeply nested value could overflow the stack.
   if (isNestedDeeper(text, MAX_DEPTH)) return undefined;
   const value = parseJson(text);
   return hasDuplicateMembers(text, value) ? undefined : value;
@@ -100,5 +96,5 @@ function isNestedDeeper(text: string, max: number): boolean {
 
 const SENTENCE_CHARACTERS = 500;
 
-/** @returns the part of an error text to search. It is short, because an attacker could send a long text. */
+/** The part of an error text to search. It is short, because an attacker could send a long text. */
 export const beginningOf = (text: string): string => text.slice(0, SENTENCE_CHARACTERS);

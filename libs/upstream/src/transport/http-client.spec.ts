@@ -170,7 +170,7 @@ describe('the HTTP client reports not_sent', () => {
       heldBack: true,
       evidence: { bytesSent: false },
     });
-    // When the next call has ended, no other request can still be on its way.
+    // After the next call, no earlier request can still be on its way.
     await client.send(call(), request(server));
     expect(server.requests).toBe(1);
   });

@@ -8,31 +8,27 @@ import { withoutInterimAnswers } from './interim-answers.js';
 import { UpstreamError, type CallEvidence, type UpstreamErrorOptions } from '../port/upstream-error.js';
 import type { CallLimits } from '../port/upstream-provider.js';
 
-/** A larger answer is not read. All answers that the service needs are far smaller. */
+/** All answers that the service needs are far smaller. */
 const MAX_ANSWER_BYTES = 256 * 1024;
 
-/**
- * After the deadline, the client reads the rest of an answer that has already arrived. It reads at most this
- * many times, and stops when it finds nothing new.
- */
+/** How many times, after the deadline, the client reads the rest of an answer that has already arrived. */
 const LAST_ROUNDS = 16;
 
 export interface HttpRequest {
   /** Scheme, host and port. */
   baseUrl: string;
   /**
-   * Requests with the same lane share connections. If the requests of one lane hang, the other lanes still
-   * have connections.
+   * Lanes share no connections, so if the requests of one lane hang, the other lanes still have connections.
    */
   lane: string;
   method: 'GET' | 'POST';
   pathAndQuery: string;
   headers: Record<string, string>;
-  /** The exact text to send, because the signature covers exactly this text. */
+  /** The exact text that the signature covers. */
   body?: string;
 }
 
-/** The same moment on two clocks. The wall clock can be set, the monotonic clock cannot. */
+/** One moment on both clocks. The wall clock can be set, the monotonic clock cannot. */
 export interface Instant {
   wallMs: number;
   monotonicMs: number;
@@ -42,7 +38,7 @@ export interface HttpAnswer {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   text: string;
-  /** Whether the body is not valid UTF-8. If so, the text contains replacement characters. */
+  /** The body is not valid UTF-8, so the text contains replacement characters. */
   garbled?: boolean;
   evidence: CallEvidence;
   /** When the request was begun, and when the head of the answer arrived. */
@@ -51,8 +47,8 @@ export interface HttpAnswer {
 }
 
 /**
- * Sends signed requests. It never repeats a request and never follows a redirect. It uses pools of undici,
- * because they report when the first byte is sent (docs/decisions/0005-http-client.md).
+ * Never repeats a request and never follows a redirect. Undici's pools report when the first byte is sent
+ * (docs/decisions/0005-http-client.md).
  */
 @Injectable()
 export class UpstreamHttpClient implements OnApplicationShutdown {
@@ -80,9 +76,7 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
   }
 
   /**
-   * @param baseUrl scheme, host and port.
-   * @returns when the server's certificate ends, in milliseconds since the epoch. Undefined if no TLS
-   *   connection to the server opened in the last day.
+   * @returns Unix time in milliseconds. Undefined if no TLS connection to the server opened in the last day.
    */
   certificateEndsMs(baseUrl: string): number | undefined {
     return this.#certificates.endsMs(new URL(baseUrl).origin);
@@ -100,14 +94,13 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
       pool = new Pool(origin, {
         connections: this.config.UPSTREAM_CONNECTIONS,
         pipelining: 1,
-        // Only HTTP/1.1, because over HTTP/2, undici repeats requests that a closing server (GOAWAY) has not
-        // accepted.
+        // Over HTTP/2, undici repeats requests that a closing server (GOAWAY) has not accepted.
         connect: this.#certificates.watch(
           origin,
           withoutInterimAnswers(buildConnector({ timeout: this.config.CONNECT_TIMEOUT_MS, allowH2: false })),
         ),
         allowH2: false,
-        // The class Exchange limits the time of the whole call, so undici's own timeouts are off.
+        // The class Exchange limits the whole call, so undici's own timeouts are off.
         headersTimeout: 0,
         bodyTimeout: 0,
       });
@@ -117,7 +110,7 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
   }
 }
 
-/** The path is a route of the provider. The span gets no query, because a query may contain personal data. */
+/** The span gets no query, because a query may contain personal data. */
 function noteRequest(span: Span, { baseUrl, method }: HttpRequest, path: string): void {
   const { hostname, port, protocol } = new URL(baseUrl);
   span.set({
@@ -176,8 +169,8 @@ class Exchange {
         controller?.abort(new Error(detail));
       };
       const tooLate = () => cutOff(`no whole answer within ${Math.round(this.call.timeoutMs)} ms`);
-      // After the process was suspended, Node.js runs timers before it reads sockets. The answer may already
-      // be in the socket.
+      // After a suspension, Node.js runs timers before it reads sockets. The answer may already be in the
+      // socket.
       const readWhatIsThere = (roundsLeft: number) => {
         const before = `${this.#status} ${size}`;
         setImmediate(() => {
@@ -244,7 +237,6 @@ class Exchange {
     });
   }
 
-  /** If a byte was sent, the request may have taken effect. Otherwise it has not. */
   #failure(detail: string, more: Pick<UpstreamErrorOptions, 'cause' | 'heldBack'>): UpstreamError {
     const evidence = this.#evidence();
     return new UpstreamError(evidence.bytesSent ? 'no_answer' : 'not_sent', { detail, evidence, ...more });
@@ -253,7 +245,7 @@ class Exchange {
 
 const instantOf = (clock: Clock): Instant => ({ wallMs: clock.nowMs(), monotonicMs: clock.monotonicMs() });
 
-/** Describes a network error by its code only, because its message may contain parts of the request. */
+/** By its code only, because its message may contain parts of the request. */
 function describe(error: Error): string {
   const code = (error as NodeJS.ErrnoException).code;
   return code ? `the connection failed (${code})` : 'the connection failed';

@@ -2,7 +2,7 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 const TIME = '(?<time>\\d{2}:\\d{2}:\\d{2})';
 const MONTH = `(?<month>${MONTHS.join('|')})`;
 
-/** The three forms that each recipient must accept (RFC 9110 §5.6.7). Names are case-sensitive. */
+/** The three forms of RFC 9110 §5.6.7. Names are case-sensitive. */
 const FORMS = [
   `(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (?<day>\\d{2}) ${MONTH} (?<year>\\d{4}) ${TIME} GMT`,
   `(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, (?<day>\\d{2})-${MONTH}-(?<year>\\d{2}) ${TIME} GMT`,
@@ -10,10 +10,9 @@ const FORMS = [
 ].map((form) => new RegExp(`^${form}$`));
 
 /**
- * Parses an HTTP date. `Date.parse` cannot be used, because it reads the form `asctime` as local time and
- * accepts nearly any text.
+ * `Date.parse` would read the form `asctime` as local time and accept nearly any text.
  *
- * @returns ms since 1970, or null if the header is absent, present twice, or not a date.
+ * @returns Unix time in ms, or null if the header is absent, present twice, or not a date.
  */
 export function httpDate(field: string | string[] | undefined): number | null {
   const text = (Array.isArray(field) && field.length === 1 ? field[0] : field) ?? '';
@@ -41,10 +40,7 @@ function partsOf(text: string): Record<string, string | undefined> {
   return {};
 }
 
-/**
- * A two-digit year means a year in the past if it would otherwise be more than 50 years ahead (RFC 9110
- * §5.6.7).
- */
+/** A two-digit year that would be more than 50 years ahead is in the past (RFC 9110 §5.6.7). */
 function fullYear(twoDigits: number): number {
   const now = new Date().getUTCFullYear();
   const year = now - (now % 100) + twoDigits;

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { buildConnector } from 'undici';
 
-/** The length of `HTTP/1.1 100 `. A shorter text does not contain the whole status. */
+/** The length of `HTTP/1.1 100 `, which contains the whole status. */
 const STATUS_LINE_BYTES = 13;
 /** Status 101 is not an interim answer: after it, the server uses another protocol (RFC 9110 §15.2.2). */
 const INTERIM = /^HTTP\/1\.[01] 1(?!01)\d\d[ \r]/;
@@ -11,8 +11,8 @@ const MAX_HEAD_BYTES = 16 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Hides interim answers (1xx) from undici. A client must skip them (RFC 9110 §15.2), but undici destroys the
- * connection when a `100 Continue` arrives (nodejs/undici#197).
+ * A client must skip interim answers (1xx; RFC 9110 §15.2), but undici destroys the connection at a
+ * `100 Continue` (nodejs/undici#197).
  */
 export function withoutInterimAnswers(connect: buildConnector.connector): buildConnector.connector {
   return (options, callback) =>
@@ -22,7 +22,6 @@ export function withoutInterimAnswers(connect: buildConnector.connector): buildC
     });
 }
 
-/** Skips interim answers between a request and its final answer. All other bytes pass unchanged. */
 function skipInterimAnswers(socket: Socket): void {
   const read = socket.read.bind(socket) as (size?: number) => Buffer | null;
   const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;

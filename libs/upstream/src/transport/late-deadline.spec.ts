@@ -13,7 +13,7 @@ const BODY = JSON.stringify({ sessionId: 'x'.repeat(200_000) });
 const ANSWER = answering(200, BODY);
 const HEAD = ANSWER.slice(0, ANSWER.indexOf('\r\n\r\n') + 4);
 
-/** Makes a certificate for 127.0.0.1, which this process trusts from now on. */
+/** This process trusts the certificate from now on. */
 function ownCertificate(): { cert: string; key: string } {
   const issuer = authority();
   const { publicKey, privateKey } = keyPair();
@@ -44,7 +44,6 @@ describe.each(transports)('a call over %s whose deadline passed during a suspens
     await server.close();
   });
 
-  /** Sends a request, and blocks this thread as soon as the request has been sent. */
   async function sendAndStandStill(packets: Packet[]) {
     server = await answeringThread(packets, certificates);
     let left = () => undefined as void;

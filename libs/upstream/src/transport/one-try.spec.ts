@@ -4,7 +4,6 @@ import { OneTry } from './one-try.js';
 
 const evidence = (bytesSent: boolean) => ({ bytesSent, headersSeen: false, status: null, durationMs: 1 });
 
-/** An attempt of 1000 ms, on a clock that the test moves. */
 function aTry() {
   const clock = { now: 5_000, nowMs: () => 0, monotonicMs: () => clock.now };
   const oneTry = new OneTry({ timeoutMs: 1_000, beforeSend: () => undefined }, clock);
@@ -22,8 +21,8 @@ describe('an attempt that consists of several requests', () => {
   });
 
   /**
-   * The columns: the requests (`-` means not sent), the failure and `bytesSent` of the last request, and the
-   * failure and `bytesSent` of the whole attempt.
+   * Columns: the requests (`-`: not sent), the failure and `bytesSent` of the last request, and the failure
+   * and `bytesSent` of the whole attempt.
    */
   it.each<[string[], FailureClass, boolean, FailureClass, boolean]>([
     [['-'], 'not_sent', false, 'not_sent', false],

@@ -3,8 +3,8 @@ import { UpstreamError } from '../port/upstream-error.js';
 import type { CallLimits } from '../port/upstream-provider.js';
 
 /**
- * The requests of one attempt. They have a common deadline. Once a request that may have an effect was sent,
- * the attempt never ends as `not_sent`.
+ * The requests of one attempt, with a common deadline. Once a request that may have an effect was sent, the
+ * attempt never ends as `not_sent`.
  */
 export class OneTry {
   readonly #startedAt: number;
@@ -18,15 +18,12 @@ export class OneTry {
     this.#startedAt = clock.monotonicMs();
   }
 
-  /** The time left in ms. Negative after the deadline. */
+  /** Negative after the deadline. */
   get leftMs(): number {
     return this.call.timeoutMs - (this.clock.monotonicMs() - this.#startedAt);
   }
 
-  /**
-   * @param hasEffect whether the next request changes anything at the provider.
-   * @returns the limits of this request.
-   */
+  /** @param hasEffect whether the next request changes anything at the provider */
   limits(hasEffect: boolean): CallLimits {
     this.#earlierMayHaveEffect ||= this.#currentMayHaveEffect;
     this.#currentMayHaveEffect = false;
@@ -41,16 +38,13 @@ export class OneTry {
   }
 
   /**
-   * Called when the provider has refused the last request before it read the body. The request had no effect.
+   * Called if the provider refused the last request before it read the body, so the request had no effect.
    */
   refused(): void {
     this.#currentMayHaveEffect = false;
   }
 
-  /**
-   * Runs the requests.
-   * @throws UpstreamError that describes the whole attempt.
-   */
+  /** @throws UpstreamError that describes the whole attempt */
   async run<T>(requests: () => Promise<T>): Promise<T> {
     try {
       return await requests();

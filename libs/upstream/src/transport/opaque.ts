@@ -1,9 +1,6 @@
 import { z } from 'zod';
 
-/**
- * Values that the service only stores: printable ASCII of limited length. PostgreSQL would refuse to store an
- * attempt whose values contain U+0000 or half of a surrogate pair.
- */
+/** For values that the service only stores. PostgreSQL refuses U+0000 and halves of surrogate pairs. */
 const printable = (max: number) =>
   z
     .string()

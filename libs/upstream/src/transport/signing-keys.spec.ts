@@ -23,7 +23,7 @@ const answer = (status: number, text = ''): HttpAnswer => ({
 });
 const lost = (failure: FailureClass) => new UpstreamError(failure, { detail: failure, evidence });
 
-/** For each key: the status or failure that a request signed with it gets. */
+/** For each key: the status or failure of a request signed with it. */
 type Upstream = Record<string, number | UpstreamError>;
 
 function aSending(upstream: Upstream, leftMs = 1_000) {

@@ -4,17 +4,15 @@ import { SignerError, type RequestSigner } from '#libs/signing';
 import type { HttpAnswer } from './http-client.js';
 import { NOTHING_SENT, UpstreamError } from '../port/upstream-error.js';
 
-/** Another key is now tried first. The log and the health report show this change. */
 export interface KeyChange {
-  /** Fingerprints of public keys, see {@link fingerprintOf}. */
+  /** See {@link fingerprintOf}. */
   from: string;
   to: string;
 }
 
 export interface SigningKeysOptions {
-  /** The time limit of a signature, in ms. A later signature would come too late to send the request. */
+  /** After this time, a signature would come too late to send the request. */
   signatureTimeoutMs?: number;
-  /** Called when another key becomes the first one to be tried. */
   changed?: (change: KeyChange) => void;
 }
 
@@ -28,16 +26,12 @@ export interface SignedSending {
   again?: () => void;
 }
 
-/**
- * Calls `make` with a key, to make a signature.
- * @throws UpstreamError if there is no signature.
- */
+/** @throws UpstreamError if there is no signature. */
 export type Sign = <T>(make: (signer: RequestSigner, timeoutMs: number) => Promise<T>) => Promise<T>;
 
 /**
- * The signing key of an integration, or two keys during a rotation. If the provider refuses the first key,
- * the request is sent once more with the other key. After any other failure, the request is not repeated,
- * because it may have taken effect.
+ * An integration's signing key, or two keys during a rotation. If a key is refused, the request is sent once
+ * more with the other key. After any other failure it is not, because it may have taken effect.
  */
 export class SigningKeys {
   #first = 0;
@@ -67,9 +61,8 @@ export class SigningKeys {
   }
 
   /**
-   * @returns the last answer, or the first one if the provider refuses both keys.
-   * @throws UpstreamError `not_sent` if no signature came in time, `misconfigured` if the signer refuses to
-   *   sign.
+   * @returns the last answer, or the first one if the provider refuses both keys
+   * @throws UpstreamError `not_sent` if no signature came in time, `misconfigured` if the signer refuses
    */
   async send(request: SignedSending): Promise<HttpAnswer> {
     const first = this.#first;
@@ -126,7 +119,7 @@ export class SigningKeys {
 
 type End = { answer: HttpAnswer } | { error: UpstreamError };
 
-/** The signer, such as a KMS, refuses to sign. Nothing was sent. The other key may work. */
+/** The signer, such as a KMS, refuses to sign. The other key may work. */
 class RefusedBySigner extends UpstreamError {
   constructor(cause: SignerError) {
     super('misconfigured', { detail: cause.message, evidence: NOTHING_SENT, cause });
@@ -144,7 +137,7 @@ function answerOrThrow(end: End): HttpAnswer {
   return end.answer;
 }
 
-/** Identifies a key for operators: the first 16 hex digits of the SHA-256 of the compressed public key. */
+/** For operators: the first 16 hex digits of the SHA-256 of the compressed public key. */
 export function fingerprintOf({ publicKeyCompressedHex }: RequestSigner): string {
   return createHash('sha256').update(Buffer.from(publicKeyCompressedHex, 'hex')).digest('hex').slice(0, 16);
 }

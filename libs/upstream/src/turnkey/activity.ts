@@ -25,16 +25,14 @@ const envelope = z.object({
 });
 
 /**
- * Reads an activity from the answer to a request that creates it, or to `get_activity`. A failed activity
- * also comes with HTTP status 200, so only the activity's own status counts.
+ * Reads an activity. A failed one also comes with HTTP status 200, so only the activity's own status counts.
  *
- * @param fingerprint the hash of the submitted bytes. An activity with another fingerprint belongs to
- *   another request.
+ * @param fingerprint the hash of the submitted bytes. Another one belongs to another request.
  * @throws UpstreamError if the activity failed, or cannot be read.
  */
 export function readActivity(answer: HttpAnswer, asked: Asked, fingerprint: string): Activity {
   const parsed = envelope.safeParse(wholeJson(answer));
-  // The service cannot read this 2xx answer, so the request may have taken effect.
+  // The request may have taken effect, because its answer is a 2xx.
   if (!parsed.success) {
     throw failureOf(answer, 'no_answer', `upstream answered ${answer.status} with a body of the wrong shape`);
   }
@@ -67,13 +65,13 @@ export function readActivity(answer: HttpAnswer, asked: Asked, fingerprint: stri
   }
 }
 
-/** Some answers contain the result in an inner activity: `activity.result.activity.result`. */
+/** Some answers contain the result in `activity.result.activity.result`. */
 function unnested(result: Record<string, unknown>): Record<string, unknown> {
   const inner = z.object({ activity: z.object({ result: members }) }).safeParse(result);
   return inner.success ? inner.data.activity.result : result;
 }
 
-/** Finds a result by its name, in any version: `initOtpResult`, `initOtpResultV2`. Undefined if absent. */
+/** Finds a result in any version, such as `initOtpResult` or `initOtpResultV2`. */
 export function resultNamed(result: Readonly<Record<string, unknown>>, name: string): unknown {
   const key = Object.keys(result).find(
     (each) => each === name || (/^V\d+$/.test(each.slice(name.length)) && each.startsWith(name)),

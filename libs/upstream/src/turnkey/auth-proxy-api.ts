@@ -11,7 +11,7 @@ import { isSuccess, read } from './turnkey-api.js';
 /** Ten years. A much longer lifetime could exceed the range of `Date`. */
 const MAX_SESSION_S = 315_360_000;
 
-/** For each route: whether it changes anything, and the parts of its answer that the service uses. */
+/** `answer`: the parts that the service uses. */
 const ROUTES = {
   otp_init_v2: {
     hasEffect: true,
@@ -32,25 +32,22 @@ const ROUTES = {
 type Route = keyof typeof ROUTES;
 type AnswerOf<R extends Route> = z.output<(typeof ROUTES)[R]['answer']>;
 
-/** Values from the user's browser. The caller forwards them for one call. */
+/** Values from the user's browser, which the caller forwards for one call. */
 export interface FromBrowser {
   captchaToken?: string | undefined;
   origin?: string | undefined;
 }
 
 /**
- * A client for Turnkey's Auth Proxy. Its requests are unsigned JSON with a config id. The proxy does
- * not recognize a repeated request, so a repeat takes effect a second time.
+ * A client for Turnkey's Auth Proxy, which takes unsigned requests. The proxy does not recognize a repeated
+ * request, so a repeat takes effect a second time.
  */
 export class AuthProxyApi {
   constructor(
     private readonly integration: Pick<AuthProxyIntegration, 'name' | 'authProxyUrl' | 'authProxyConfigId'>,
     private readonly http: UpstreamHttpClient,
     private readonly skew: ClockSkew,
-    /**
-     * The origin of calls that have no origin from a browser. A proxy that allows only certain origins
-     * requires an origin.
-     */
+    /** For calls without an origin from a browser, if the proxy allows only certain origins. */
     private readonly origin?: string,
   ) {}
 
@@ -87,7 +84,7 @@ export class AuthProxyApi {
     const withOrigin = origin !== this.origin;
     throw refusalOf(answer, {
       signedBy: 'none',
-      // These requests name the subject's organization or none, but never the parent organization.
+      // No request names the parent organization.
       organization: 'sub',
       tokenOver,
       ageMs: null,

@@ -19,8 +19,7 @@ const whoami = z.object({ organizationId: opaqueId, userId: opaqueId });
 
 /**
  * Exchanges a code for a session. At the Auth Proxy, a repeated request does not return the first result.
- * Therefore the service stores each result immediately. After a lost answer, it looks up the result if
- * possible.
+ * Therefore the service stores each result immediately, and looks up a lost one if possible.
  */
 export class AuthProxyLogin {
   constructor(
@@ -31,7 +30,6 @@ export class AuthProxyLogin {
     private readonly parentId: string,
   ) {}
 
-  /** Server custody: the service holds the session's key. */
   async byCode(
     oneTry: OneTry,
     call: Call,
@@ -63,7 +61,6 @@ export class AuthProxyLogin {
     };
   }
 
-  /** Client custody: the token is bound to the device's key. */
   byDevice(
     oneTry: OneTry,
     call: Call,
@@ -74,7 +71,7 @@ export class AuthProxyLogin {
     return this.#verify(oneTry, call, subject, sent, bundle);
   }
 
-  /** A code gives only one token. Once the service has stored the token, it requests no other. */
+  /** A code gives only one token, so the service stores it. */
   async #verify(
     oneTry: OneTry,
     call: Call,
@@ -91,7 +88,6 @@ export class AuthProxyLogin {
     return { jwt, token: this.check.verification(jwt, expected) };
   }
 
-  /** Finds the contact's sub-organization, or creates it. */
   async #organization(
     oneTry: OneTry,
     subject: TurnkeySubject,
@@ -164,11 +160,11 @@ export class AuthProxyLogin {
   }
 
   /**
-   * Finds out whether a login whose answer was lost has opened the session. If it has, `whoami` with the
-   * session's key succeeds. The session's expiry was in the lost answer. Therefore the service adds the
-   * configured lifetime of sessions to the time of the first login request.
+   * If a login whose answer was lost has opened the session, `whoami` with the session's key succeeds. The
+   * lost answer contained the expiry, so the service adds the configured lifetime to the time of the first
+   * login.
    *
-   * @returns null if the session is not open, or if this is unknown.
+   * @returns null if the session is not open, or if this is unknown
    */
   async #lostSession(oneTry: OneTry, organizationId: string, key: SigningKey, firstLoginMs: number) {
     try {
@@ -190,8 +186,7 @@ export class AuthProxyLogin {
 }
 
 /**
- * If an answer is lost after the service has stored the token, a later try continues with the token. The user
- * needs no other code.
+ * After a lost answer, a later try continues with the stored token, and the user needs no other code.
  *
  * @throws UpstreamError `unavailable` instead of `no_answer`.
  */

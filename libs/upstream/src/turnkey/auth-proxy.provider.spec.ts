@@ -100,7 +100,7 @@ describe('the service, after a lost answer of the Auth Proxy,', () => {
     fault({ route: 'otp_login_v2', cut: 'after' });
     const grant = await verify();
     expect(grant).toMatchObject({ type: 'session-key', userId });
-    // The lifetime is counted from before the login, so the session never ends before the recorded time.
+    // Counted from before the login, so the session never ends before the recorded time.
     const lifeMs = grant.expiresAt.getTime() - Date.now();
     expect(lifeMs).toBeLessThanOrEqual(900_000);
     expect(lifeMs).toBeGreaterThan(870_000);
@@ -130,7 +130,6 @@ describe('the service, after a lost answer of the Auth Proxy,', () => {
   });
 });
 
-/** @returns a call for which `kept` has already stored these texts. */
 async function keeping(texts: Readonly<Record<string, string>>): Promise<Call> {
   const call = aCall();
   for (const [name, text] of Object.entries(texts)) await call.kept(name, () => text);

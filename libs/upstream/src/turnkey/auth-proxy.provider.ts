@@ -37,8 +37,7 @@ import { verifyBy } from './verification.js';
 
 /**
  * A client for Turnkey without a key of the parent organization. The Auth Proxy sends codes and opens
- * sessions. The public API registers passkeys, with the session's key. Turnkey's dashboard sets the form and
- * the lifetime of codes.
+ * sessions. The public API registers passkeys, with the session's key.
  */
 export class AuthProxyProvider implements UpstreamProvider {
   readonly kind = 'turnkey-auth-proxy';
@@ -49,7 +48,6 @@ export class AuthProxyProvider implements UpstreamProvider {
   readonly #passkeys: PasskeySteps;
   readonly #otpDefaults: AuthProxyChoice;
 
-  /** @throws Error that names the integration if its default options for codes are invalid. */
   constructor(
     private readonly integration: AuthProxyIntegration,
     private readonly parts: ProviderParts,
@@ -69,9 +67,6 @@ export class AuthProxyProvider implements UpstreamProvider {
     return parseTurnkeySubject(value, this.custody, this.integration.organizationId);
   }
 
-  /**
-   * The options are `emailCustomization.templateId`, and `captchaToken` and `origin` from the user's browser.
-   */
   parseOtpChoice(value: unknown): ParsedChoice {
     const { captchaToken, ...choice } = parseAuthProxyChoice(value);
     return { choice, once: captchaToken === undefined ? {} : { captchaToken } };
@@ -142,7 +137,7 @@ export class AuthProxyProvider implements UpstreamProvider {
     );
   }
 
-  /** Reads the proxy's public configuration, because the service has no key that a probe could test. */
+  /** The proxy's public configuration, because the service has no key that a probe could test. */
   async probe(call: CallLimits): Promise<void> {
     const { organizationId } = await this.#proxy.post(this.#try(call), 'wallet_kit_config', {});
     if (organizationId.toLowerCase() === this.integration.organizationId) return;

@@ -7,8 +7,8 @@ import { authProxySettings } from './settings.js';
 import { keyOfContact, turnkeySubjectSchema } from './turnkey-subject.js';
 
 /**
- * The Auth Proxy does not recognize a repeated request, so a repeat takes effect a second time. The exception
- * is the registration of passkeys, which uses the public API.
+ * The Auth Proxy does not recognize a repeated request. The registration of passkeys can be repeated, because
+ * it uses the public API.
  */
 export const authProxy = defineProvider({
   kind: 'turnkey-auth-proxy',
@@ -19,8 +19,7 @@ export const authProxy = defineProvider({
     'init-otp': {
       not_sent: retry(null, 'give_up'),
       throttled: retry(null, 'give_up'),
-      // Each try may send a mail and counts as a sent code. The subject's limit of codes therefore limits the
-      // tries.
+      // Each try counts as a sent code, so the subject's limit of codes also limits the tries.
       unavailable: retry(null, 'give_up'),
       no_answer: retry(1, 'give_up', AFTER_COOLDOWN),
       ...REFUSED,

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { rule } from '#libs/platform';
 import type { AuthenticatorTransport, NewAuthenticator } from '../port/upstream-provider.js';
 
-/** Turnkey's names for transports. Turnkey has no name for `unknown`, so this transport is left out. */
+/** Turnkey has no name for `unknown`. */
 const TRANSPORTS: Record<Exclude<AuthenticatorTransport, 'unknown'>, string> = {
   ble: 'AUTHENTICATOR_TRANSPORT_BLE',
   hybrid: 'AUTHENTICATOR_TRANSPORT_HYBRID',
@@ -33,7 +33,7 @@ const base64url = z
     rule('invalid_format', 'must be base64url without padding (=)'),
   );
 
-/** The schema of a passkey that a device has written for `create_authenticators`. */
+/** A passkey that a device has written for `create_authenticators`. */
 export const authenticatorParams = z
   .strictObject({
     authenticatorName: z.string().min(1, 'is empty').max(64, 'is longer than 64'),

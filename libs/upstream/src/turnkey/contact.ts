@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** The address that gets the code: an e-mail address in lower case, or a phone number (E.164). */
+/** An e-mail address in lower case, or a phone number (E.164). */
 export interface Contact {
   type: 'email' | 'phone';
   value: string;
@@ -10,10 +10,7 @@ const ATOM = String.raw`[A-Za-z0-9!#$%&'*+/=?^_\x60{|}~-]+`;
 const QUOTED = String.raw`"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*"`;
 const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
 const LITERAL = String.raw`\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]{2,45})\]`;
-/**
- * The form and the lengths of an e-mail address by RFC 5321 §4.1.2 and §4.5.3.1. The provider checks whether
- * the mailbox exists.
- */
+/** RFC 5321 §4.1.2 and §4.5.3.1. */
 const MAILBOX = new RegExp(
   `^(?=.{1,64}@[^@]{1,253}$)(?:${ATOM}(?:\\.${ATOM})*|${QUOTED})@(?:${LABEL}(?:\\.${LABEL})+|${LITERAL})$`,
 );
@@ -29,7 +26,7 @@ export const contactSchema = z.discriminatedUnion(
     z
       .strictObject({
         type: z.literal('email'),
-        // Turnkey ignores case. Therefore two spellings of an address must be one subject.
+        // Turnkey ignores case, so two spellings of an address are one subject.
         value: emailSchema.transform((value) => value.toLowerCase()),
       })
       .meta({ id: 'EmailContact' }),
@@ -46,10 +43,10 @@ export const contactSchema = z.discriminatedUnion(
 export const OTP_TYPES = { email: 'OTP_TYPE_EMAIL', phone: 'OTP_TYPE_SMS' } as const;
 export const FILTER_TYPES = { email: 'EMAIL', phone: 'PHONE_NUMBER' } as const;
 
-/** @returns the contact in the form that the creation of a user requires. */
+/** For the creation of a user. */
 export const asUserContact = ({ type, value }: Contact) =>
   type === 'email' ? { userEmail: value } : { userPhoneNumber: value };
 
-/** @returns the contact in the form that the signed message of a signup requires. */
+/** For the signed message of a signup. */
 export const asSignedContact = ({ type, value }: Contact) =>
   type === 'email' ? { email: value } : { phoneNumber: value };

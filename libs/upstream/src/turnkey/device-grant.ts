@@ -6,8 +6,7 @@ import type { Verified } from './turnkey-login.js';
 import type { TurnkeySubject } from './turnkey-subject.js';
 
 /**
- * Makes the grant for a device that holds the session's key: a verification token that is bound to this key,
- * and a message that the device signs to log in.
+ * For a device that holds the session's key: a token bound to this key, and a message to sign for the login.
  */
 export function grantToDevice({ organizationId, userId }: TurnkeySubject, { jwt, token }: Verified): Grant {
   const { id, publicKey, expiresAt } = token;

@@ -7,18 +7,15 @@ import type { DeviceRequest, DeviceSigning, NewAuthenticator } from '../port/ups
 import { authenticatorParams } from './authenticator-params.js';
 import { readLoginProof } from './login-proof.js';
 
-/** How old a request's timestamp may be. Turnkey's limit is one hour, so time is left to send the request. */
+/** Turnkey's limit is one hour, so time is left to send the request. */
 const OLDEST_MS = 55 * 60_000;
-/** How far a request's timestamp may be in the future. */
 const FURTHEST_AHEAD_MS = 5 * 60_000;
 
 /**
- * Reads the registration request that a user's device has signed, and reports what Turnkey would refuse.
+ * Reads the registration that a user's device has signed, and refuses what Turnkey would refuse.
  *
- * @param nowMs Unix time in ms.
- * @returns the passkeys that the request registers.
- * @throws ProblemError `validation_failed` with pointers into `/device`. A pointer that begins with
- *   `/device/body` continues inside the JSON of the body.
+ * @throws ProblemError `validation_failed` with pointers into `/device`. After `/device/body`, a pointer
+ *   continues inside the JSON of the body.
  */
 export function readDeviceRequest(
   device: DeviceRequest,
@@ -42,8 +39,8 @@ export function readDeviceRequest(
 }
 
 /**
- * @returns the header with the stamp, built again from its checked content.
- * @throws InvalidProofError if the session's key has not signed exactly this body.
+ * @returns the stamp's header, built again from its checked content
+ * @throws InvalidProofError if the session's key has not signed exactly this body
  */
 export function deviceStamp(
   { body, stamp }: Pick<DeviceRequest, 'body' | 'stamp'>,
@@ -57,7 +54,6 @@ export function deviceStamp(
   return { ...header };
 }
 
-/** The schema of a request body for this organization and this user. */
 function bodySchema({ organizationId, userId }: DeviceSigning, nowMs: number) {
   const same = (expected: string, whose: 'organization' | 'user') =>
     z

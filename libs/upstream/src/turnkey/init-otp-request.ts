@@ -9,9 +9,7 @@ export interface InitOtpRequest {
   lifeMs: number;
 }
 
-/**
- * @throws ProblemError if the caller requests a mail to a phone number, or a text message to a mail address.
- */
+/** @throws ProblemError if `otpType` does not fit the contact */
 export function mustFit({ otpType }: InitOtpChoice, { type }: Contact): void {
   if (otpType === undefined || otpType === OTP_TYPES[type]) return;
   const detail = `does not fit the type of the contact, which is ${type}`;
@@ -22,8 +20,8 @@ export function mustFit({ otpType }: InitOtpChoice, { type }: Contact): void {
 }
 
 /**
- * Builds the request of `init_otp` (Turnkey public API, init OTP). V1 and V3 contain the application's name
- * at different places. Only V3 returns a key to encrypt the code.
+ * Turnkey public API, init OTP. V1 and V3 contain the application's name at different places. Only V3 returns
+ * a key to encrypt the code.
  */
 export function initOtpRequest(
   version: 'V3' | 'V1',

@@ -2,14 +2,12 @@ import type { RejectionReason } from '../port/upstream-error.js';
 import { beginningOf } from '../transport/http-answer.js';
 
 /**
- * What a refusal of Turnkey means.
- * - `throttled`: Turnkey asks us to wait
  * - `misconfigured`: the fault is ours and affects all calls
- * - `organization_unknown`: Turnkey does not know the organization in the request, ours or the subject's
- * - `token_over`: the verification token is invalid or has expired, so the user needs a new code
- * - `token_used`: the verification token was used before, so the user needs a new code
- * - `key_refused`: the key that made the stamp is not valid
- * - `not_permitted`: a policy forbids this request for the key that made the stamp
+ * - `organization_unknown`: Turnkey does not know our organization, or the subject's
+ * - `token_over`: the verification token is invalid or has expired
+ * - `token_used`: the verification token was used before
+ * - `key_refused`: the stamp's key is not valid
+ * - `not_permitted`: a policy forbids this request for the stamp's key
  * - `not_current`: the request's `timestampMs` is too old or too new
  * - `origin_refused`: Turnkey refuses the caller's origin, or the integration has no origin
  */
@@ -30,19 +28,13 @@ interface Known {
   code?: string;
   text?: RegExp;
   means: Meaning;
-  /**
-   * Where this refusal was found.
-   * - `documented`: in Turnkey's documentation
-   * - `reported`: in reports of other users of Turnkey
-   * - `sandbox`: only in the sandbox of this project
-   */
+  /** Found in Turnkey's documentation, in reports of other users, or only in our sandbox. */
   seen: 'documented' | 'reported' | 'sandbox';
 }
 
 /**
- * What Turnkey's refusals mean, beyond their status (Turnkey's error reference of August 2026). The
- * first match counts, and codes come before texts. Case is ignored, because Turnkey's clients and servers do
- * not agree on it. An unknown refusal means `rejected_unclear`.
+ * Turnkey's error reference of August 2026. The first match counts. Case is ignored, because Turnkey's
+ * clients and servers do not agree on it. An unknown refusal means `rejected_unclear`.
  */
 export const KNOWN_REFUSALS: readonly Known[] = [
   { code: 'MAX_OTP_INITIATED', means: 'throttled', seen: 'reported' },
@@ -53,8 +45,7 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   { code: 'EMAIL_SENDING_DISABLED', means: 'misconfigured', seen: 'documented' },
   { code: 'INVALID_EMAIL', means: 'contact_invalid', seen: 'documented' },
   { code: 'INVALID_FQDN', means: 'contact_invalid', seen: 'documented' },
-  // SIGNATURE_INVALID and SIGNATURE_MISSING are not in this list. They may also be about a client signature,
-  // so the status decides.
+  // Without SIGNATURE_INVALID and SIGNATURE_MISSING, because they may also be about a client signature.
   { code: 'PUBLIC_KEY_NOT_FOUND', means: 'key_refused', seen: 'documented' },
   { code: 'API_KEY_EXPIRED', means: 'key_refused', seen: 'documented' },
   { code: 'REQUEST_NOT_AUTHORIZED', means: 'not_permitted', seen: 'documented' },
@@ -62,7 +53,7 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   // A resource limit has the same status as a rate limit, but waiting does not help.
   { text: /exceeded maximum authenticators/i, means: 'authenticator_limit', seen: 'documented' },
   {
-    // Matches "user has exceeded maximum api keys", but not "exceeded maximum requests" (a rate limit).
+    // Does not match "exceeded maximum requests", which is a rate limit.
     text: /exceeded (the )?maximum(?!.*\b(requests?|rate|calls)\b)/i,
     means: 'resource_limit',
     seen: 'documented',
@@ -82,8 +73,7 @@ export const KNOWN_REFUSALS: readonly Known[] = [
     seen: 'documented',
   },
   { text: /invalid email address|could not reach email/i, means: 'contact_invalid', seen: 'documented' },
-  // For example "X-Captcha-Token header is required when captcha is enabled" or "captcha verification
-  // failed".
+  // For example "X-Captcha-Token header is required when captcha is enabled".
   { text: /captcha/i, means: 'captcha_required', seen: 'documented' },
   { text: /invalid otp code/i, means: 'otp_invalid', seen: 'reported' },
 
@@ -99,7 +89,7 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   { text: /origin is not allowed/i, means: 'origin_refused', seen: 'sandbox' },
 ];
 
-/** Refusals about the user. A provider that uses Turnkey may forward them. */
+/** A provider that uses Turnkey may forward these refusals. */
 const PASSED_ON: ReadonlySet<Meaning> = new Set([
   'contact_invalid',
   'authenticator_limit',
@@ -108,7 +98,7 @@ const PASSED_ON: ReadonlySet<Meaning> = new Set([
 ]);
 export type PassedOn = 'contact_invalid' | 'authenticator_limit' | 'resource_limit' | 'throttled';
 
-/** @returns what a text of Turnkey inside another provider's text means; null if there is none. */
+/** @returns the meaning of a text that another provider forwards from Turnkey; null if it is unknown. */
 export function readPassedOn(text: string): PassedOn | null {
   const start = beginningOf(text);
   const known = KNOWN_REFUSALS.find(
@@ -118,7 +108,6 @@ export function readPassedOn(text: string): PassedOn | null {
   return (known?.means as PassedOn | undefined) ?? null;
 }
 
-/** @returns what a refusal means; null if it is unknown. */
 export function readRefusal({ code, text }: { code: string | null; text: string }): Meaning | null {
   const start = beginningOf(text);
   const known = KNOWN_REFUSALS.find((one) => (one.code ? one.code === code : one.text?.test(start)));

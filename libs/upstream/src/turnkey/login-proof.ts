@@ -3,9 +3,8 @@ import { clientSignatureMessage, verifyClientSignature } from '#libs/signing';
 /**
  * Checks a device's signature of the message that opens its session (Turnkey public API, `clientSignature`).
  *
- * @param signing the device's public key (compressed, in hex) and the message.
- * @param signature raw r‖s in hex.
- * @throws InvalidProofError if this key has not signed this message.
+ * @param signature raw r‖s in hex
+ * @throws InvalidProofError if this key has not signed this message
  */
 export function readLoginProof(
   { publicKey, loginMessage }: { publicKey: string; loginMessage: string },

@@ -6,7 +6,7 @@ import { emailSchema } from './contact.js';
 
 /** Turnkey's limit (public API, init OTP). */
 const CODE_LIFE_MAX_S = 600;
-/** A code with a shorter lifetime would expire before the user has read and typed it. */
+/** A code with a shorter lifetime would expire before the user has typed it. */
 const CODE_LIFE_MIN_S = 30;
 export const CODE_LIFE_DEFAULT_S = 300;
 const LIFE_FAULT = `is not between ${CODE_LIFE_MIN_S} and ${CODE_LIFE_MAX_S} seconds`;
@@ -17,7 +17,7 @@ const initOtpMembers = {
   otpType: z.enum(['OTP_TYPE_EMAIL', 'OTP_TYPE_SMS'], 'is neither OTP_TYPE_EMAIL nor OTP_TYPE_SMS'),
   otpLength: z.int('is not a whole number').min(6, 'is less than 6').max(9, 'is more than 9'),
   alphanumeric: z.boolean('is neither true nor false'),
-  /** Turnkey requires a text here, not a number. */
+  /** Turnkey requires a text. */
   expirationSeconds: z
     .union([z.int(), z.string().regex(/^[1-9]\d{0,3}$/)], 'is not a whole number of seconds')
     .transform(String)
@@ -53,7 +53,7 @@ export type InitOtpChoice = z.output<typeof initOtpChoice>;
 export const authProxyChoice = z
   .strictObject({
     emailCustomization: initOtpMembers.emailCustomization.pick({ templateId: true }).strict(),
-    /** A token from the user's browser. It is valid for one call. */
+    /** From the user's browser, and valid for one call. */
     captchaToken: text(4_096).regex(/^[\x21-\x7e]+$/, 'is not printable ASCII'),
     origin: z
       .string()
@@ -70,24 +70,20 @@ export type AuthProxyChoice = z.output<typeof authProxyChoice>;
 export const parseInitOtpChoice = (value: unknown) => parse(initOtpChoice, value, 'init_otp');
 
 /**
- * Reads the few options that the Auth Proxy accepts. Turnkey's dashboard sets all others.
+ * Turnkey's dashboard sets all other options.
  *
- * @throws ProblemError `validation_failed` that points at the invalid member of the caller's `otp`.
+ * @throws ProblemError `validation_failed`, see {@link parseInitOtpChoice}
  */
 export const parseAuthProxyChoice = (value: unknown) => parse(authProxyChoice, value, 'the Auth Proxy');
 
-/** Reads the options that an integration sets for all its calls. */
 export const parseAuthProxyDefaults = (value: unknown): AuthProxyChoice =>
   parse(authProxyChoice.omit({ captchaToken: true }).strict(), value, 'the Auth Proxy');
 
-/**
- * Reads the options that an integration sets for all its calls. `otpType` depends on the contact, so it
- * cannot have a default.
- */
+/** `otpType` depends on the contact, so it cannot have a default. */
 export const parseInitOtpDefaults = (value: unknown): InitOtpChoice =>
   parse(initOtpChoice.omit({ otpType: true }).strict(), value, 'init_otp');
 
-/** @throws Error that names the variable. The error stops the boot. */
+/** @throws Error that names the variable */
 export function checkedDefaults<T>(name: string, parseChoice: (value: unknown) => T, defaults: object): T {
   try {
     return parseChoice(defaults);
@@ -103,7 +99,7 @@ export function checkedDefaults<T>(name: string, parseChoice: (value: unknown) =
   }
 }
 
-/** Merges options into the defaults. Customizations are merged member by member. */
+/** Customizations are merged member by member. */
 export function overlaid<T extends OtpChoice>(defaults: T, choice: T): T {
   const merged: Record<string, unknown> = { ...defaults };
   for (const [name, value] of Object.entries(choice)) {
@@ -124,7 +120,7 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, taker: 
   });
 }
 
-/** Removes null members. Many clients send all members that they know, with null for absent ones. */
+/** Many clients send null for absent members. */
 function withoutNulls(value: unknown): unknown {
   if (!isObject(value) || Array.isArray(value)) return value;
   const given = Object.entries(value).filter(([, member]) => member !== null);

@@ -14,7 +14,7 @@ import { notFound } from './turnkey-login.js';
 type SessionKeyGrant = Grant & { type: 'session-key' };
 type DeviceKeyGrant = Grant & { type: 'device-key' };
 
-/** Prepares a login that the device has signed. `send` opens the session and returns its token. */
+/** A login that the device has signed. `send` opens the session and returns its token. */
 export type DeviceLogin = (
   grant: DeviceKeyGrant,
   clientSignature: object,
@@ -35,7 +35,6 @@ export class PasskeySteps {
     this.#passkeys = new Passkeys(api);
   }
 
-  /** @param login sends the login if the device holds the session's key. */
   create(
     oneTry: OneTry,
     call: Call,
@@ -80,11 +79,9 @@ export class PasskeySteps {
   }
 
   /**
-   * Logs in with the device's signature, and forwards the device's request unchanged.
-   *
-   * The login's answer may be lost, or an earlier command may have used the token. Then the passkey
-   * request shows whether the session is open. If a repeated login is refused, this proves nothing, because
-   * an earlier try may have registered the passkeys.
+   * Logs in with the device's signature, and forwards the device's request unchanged. If the login's answer
+   * is lost, the passkey request shows whether the session is open. The refusal of a repeat proves nothing,
+   * because an earlier try may have registered the passkeys.
    *
    * @throws UpstreamError `no_answer` if Turnkey refuses both the login and the passkey request of a repeat.
    */
@@ -129,7 +126,7 @@ export class PasskeySteps {
   }
 }
 
-/** @returns the session's token, or the error after which it is unknown whether there is a session. */
+/** The session's token, or an error that does not show whether a session was opened. */
 async function openedSession(
   oneTry: OneTry,
   repeated: boolean,
@@ -155,7 +152,7 @@ function asNoAnswer(error: UpstreamError): UpstreamError {
   return new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
 }
 
-/** @returns a text that all attempts of the command use. `first`: whether this attempt has created it. */
+/** `first`: whether this attempt has created the text, which all attempts of the command use. */
 async function keptText(call: Call, name: string, make: () => string) {
   let first = false;
   const text = await call.kept(name, () => {

@@ -7,11 +7,10 @@ import type { Stamper, TurnkeyApi } from './turnkey-api.js';
 export interface NewPasskeys {
   organizationId: string;
   userId: string;
-  /** The credential ids of the passkeys in the body, in the same order, in base64url without padding. */
+  /** In the order of the passkeys in the body, in base64url without padding. */
   credentialIds: readonly string[];
   body: string;
   stamper: Stamper;
-  /** A key that may read the result; null if the service has none. */
   reader: Stamper | null;
   /** Whether an earlier try may have sent these bytes. */
   repeated: boolean;
@@ -23,11 +22,10 @@ const stored = z.object({
   authenticators: z.array(z.object({ authenticatorId: opaqueId, credentialId: z.string() })),
 });
 
-/** Registers passkeys through the public API. After a lost answer, it looks up the passkeys. */
+/** After a lost answer, this class looks up the passkeys. */
 export class Passkeys {
   constructor(private readonly api: TurnkeyApi) {}
 
-  /** @returns Turnkey's ids in the order of the passkeys, or null unless there is one id per passkey. */
   async create(oneTry: OneTry, passkeys: NewPasskeys): Promise<string[] | null> {
     const { body, stamper, reader, credentialIds } = passkeys;
     try {
@@ -46,14 +44,13 @@ export class Passkeys {
       if (!(error instanceof UpstreamError) || !mayHaveBeenDone(error, passkeys)) throw error;
       const found = await this.#readBack(oneTry, passkeys);
       if (Array.isArray(found)) return found;
-      // A refusal because of an expired session or a policy does not show whether an earlier try succeeded.
       if (error.failure !== 'rejected' || !passkeys.repeated || found === 'absent') throw error;
       const detail = 'the session cannot register passkeys now, but an earlier try may have registered them';
       throw new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
     }
   }
 
-  /** @returns the ids, `absent` if Turnkey lacks one of the passkeys, or `unknown` if the look-up failed. */
+  /** `absent`: Turnkey lacks one of the passkeys. `unknown`: the look-up failed. */
   async #readBack(oneTry: OneTry, passkeys: NewPasskeys): Promise<string[] | 'absent' | 'unknown'> {
     const { organizationId, userId, credentialIds, reader } = passkeys;
     if (!reader || oneTry.leftMs <= 0) return 'unknown';
@@ -76,8 +73,8 @@ export class Passkeys {
 }
 
 function mayHaveBeenDone({ failure, reason, evidence }: UpstreamError, { repeated }: NewPasskeys): boolean {
-  // Turnkey checks the session's rights first. A refusal because of these rights therefore does not show
-  // whether an earlier try succeeded.
+  // Turnkey checks the session's rights first, so such a refusal does not show whether an earlier try
+  // succeeded.
   const lacksRights =
     reason === 'session_expired' || (repeated && failure === 'rejected' && evidence.status === 403);
   return failure === 'unavailable' || failure === 'no_answer' || lacksRights;

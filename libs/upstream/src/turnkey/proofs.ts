@@ -5,11 +5,11 @@ export type VerificationToken = ReturnType<TurnkeyVerifier['verificationToken']>
 export type SessionToken = ReturnType<TurnkeyVerifier['sessionToken']>;
 
 /**
- * Reads a proof that an enclave has signed. The class OneTry adds the facts about the call to the error.
+ * Reads a proof that an enclave has signed. The class OneTry adds the evidence to the error.
  *
  * @throws UpstreamError `rejected` if the configured key has not signed the proof, `no_answer` if the proof
- *   cannot be used. Never `misconfigured`, because that would park the onboarding. The probe does not test
- *   these keys, so each successful probe would resume the onboarding.
+ *   cannot be used. Never `misconfigured`: the probe does not test these keys, so it would always resume the
+ *   parked onboarding.
  */
 export function proven<T>(readProof: () => T): T {
   try {

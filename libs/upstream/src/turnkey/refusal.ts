@@ -4,28 +4,24 @@ import type { HttpAnswer } from '../transport/http-client.js';
 import { UpstreamError, type RejectionReason } from '../port/upstream-error.js';
 import { readRefusal, type Meaning } from './known-texts.js';
 
-/** What the service knows about a request when its refusal is read. */
+/** About the refused request. */
 export interface Asked {
-  /** The key that signed the request: ours, the session's, or none. */
+  /** `parent`: our organization's key. */
   signedBy: 'parent' | 'session' | 'none';
-  /** The organization in the request: our own, or the subject's. */
   organization: 'parent' | 'sub';
-  /** The rejection reason for an invalid verification token. With this reason, the user needs a new code. */
+  /** The reason for an invalid verification token. */
   tokenOver: 'otp_expired' | 'session_expired';
-  /** The age of the request's `timestampMs` in ms; null if it has none. */
+  /** The age of the request's `timestampMs`; null if it has none. */
   ageMs: number | null;
-  /** Whether the request has the caller's web origin instead of the integration's. */
+  /** Whether the request has the caller's web origin, not the integration's. */
   withOrigin?: boolean;
   takesCaptcha?: boolean;
 }
 
-/**
- * HTTP statuses for gRPC codes. A failed activity has a gRPC code instead of an HTTP status (Turnkey public
- * API, errors).
- */
+/** A failed activity has a gRPC code instead of an HTTP status (Turnkey public API, errors). */
 const STATUS_OF_GRPC: Readonly<Record<number, number>> = { 3: 400, 5: 404, 7: 403, 8: 429, 16: 401 };
 
-/** What a status means if both the code and the text are unknown. */
+/** Used if both the code and the text are unknown. */
 const OF_STATUS: Readonly<Record<number, Meaning>> = {
   401: 'key_refused',
   403: 'not_permitted',
@@ -48,7 +44,6 @@ interface Said {
   status: number;
   code: string | null;
   means: Meaning | null;
-  /** The refusal's code and message together. */
   text: string;
 }
 
@@ -62,7 +57,7 @@ export function refusalOf(answer: HttpAnswer, asked: Asked): UpstreamError {
   return said.means === null ? error.saying(status, said.text || answer.text) : error;
 }
 
-/** Whether Turnkey refuses the key that made the stamp. Turnkey checks this key before everything else. */
+/** Turnkey checks the key that made the stamp before everything else. */
 export function refusesApiKey({ status, text }: HttpAnswer): boolean {
   if (status !== 401 && status !== 403) return false;
   const { means } = read(parseJson(text), status);
@@ -70,8 +65,8 @@ export function refusesApiKey({ status, text }: HttpAnswer): boolean {
 }
 
 /**
- * @param failure the activity's gRPC status.
- * @returns an error that allows no retry, because Turnkey answers the same body with the same activity.
+ * @param failure the activity's gRPC status
+ * @returns an error that allows no retry, because Turnkey answers the same body with the same activity
  */
 export function failedActivity(answer: HttpAnswer, failure: unknown, asked: Asked): UpstreamError {
   const grpc = (failure as { code?: unknown } | null | undefined)?.code;
@@ -119,12 +114,11 @@ function meant(
     case 'key_refused':
       if (bySession) return rejected('session_expired');
       if (means === null) return keyOrSubject('our credentials are refused');
-      // Neither the subject's organization nor its parent knows our key. The subject may belong to another
-      // customer of Turnkey.
+      // The subject may belong to another customer of Turnkey.
       return asked.signedBy === 'parent' && asked.organization === 'sub' && code === 'PUBLIC_KEY_NOT_FOUND'
         ? new ForeignKey(misconfigured('our key is not known in the organization'))
         : misconfigured('our credentials are refused');
-    // The session is open, but a policy at Turnkey forbids the request. A new code does not help.
+    // A policy at Turnkey forbids the request, so a new code does not help.
     case 'not_permitted':
       return bySession
         ? failureOf(answer, 'rejected', `${detail}: a policy forbids the request`)
@@ -152,14 +146,14 @@ function meant(
   }
 }
 
-/** The subject's organization does not know our key. A query shows whether our own organization knows it. */
+/** The subject's organization does not know our key. */
 export class ForeignKey extends UpstreamError {
   constructor({ failure, message, evidence }: UpstreamError) {
     super(failure, { detail: message, evidence });
   }
 }
 
-/** Turnkey refuses the verification token. If the token was used before, it may have opened its session. */
+/** A token that was used before may have opened its session. */
 export class TokenRefusal extends UpstreamError {
   constructor(
     { failure, message, evidence, reason }: UpstreamError,

@@ -1,9 +1,6 @@
 import { REFUSED, retry, type Otherwise } from '../port/retry-law.js';
 
-/**
- * The retry rules of a step whose requests Turnkey recognizes: if it gets the same body again, it does
- * nothing new, and answers with the result of the first try.
- */
+/** The retry rules of a step at which Turnkey answers a repeated body with the result of the first try. */
 export function replayed<const O extends Otherwise>(otherwise: O) {
   return {
     not_sent: retry(null, 'give_up'),

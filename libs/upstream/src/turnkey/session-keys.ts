@@ -5,7 +5,7 @@ import { SigningKeys } from '../transport/signing-keys.js';
 import { refusesApiKey } from './refusal.js';
 import type { Stamper } from './turnkey-api.js';
 
-/** If the service holds the session's key, all tries of a command use the same key. */
+/** All tries of a command use the same session key. */
 export async function keptSessionKey(
   call: Pick<Call, 'kept'>,
 ): Promise<{ key: SigningKey; privateKey: Secret }> {
@@ -13,11 +13,10 @@ export async function keptSessionKey(
   return { key: openSessionKey(privateKey), privateKey };
 }
 
-/** Parses a session key without a test signature, which would block the process for some milliseconds. */
+/** Without a test signature, which would block the process for some milliseconds. */
 export const openSessionKey = (privateKey: Secret): SigningKey =>
   parsePrivateKey(privateKey, 'the session key');
 
-/** Signs with our key of the parent organization. If Turnkey refuses it, signs with the second key. */
 export const parentStamper = (keys: SigningKeys): Stamper => stamperOf('parent', keys);
 
 export const sessionStamper = (key: SigningKey): Stamper => stamperOf('session', new SigningKeys([key]));
@@ -34,7 +33,6 @@ const stamperOf = (whose: Stamper['whose'], keys: SigningKeys): Stamper => ({
     }),
 });
 
-/** Sends the stamp that the user's device has made. */
 export const deviceStamper = (stamp: Record<string, string>): Stamper => ({
   whose: 'session',
   send: (_oneTry, _body, send) => send(stamp),

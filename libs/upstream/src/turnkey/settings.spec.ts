@@ -24,7 +24,7 @@ const proxy = {
 
 const parse = (own: Record<string, string>) => testConfig({ INTEGRATIONS: 'acme', ...prefixed(own) });
 
-/** @returns the error for each variable, by the variable's name without the prefix. */
+/** The error for each variable, by its name without the prefix. */
 function faultsOf(own: Record<string, string>): Record<string, string> {
   try {
     parse(own);

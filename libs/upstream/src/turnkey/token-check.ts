@@ -19,10 +19,6 @@ export class TokenCheck {
     return proven(() => this.verifier.otpTarget(bundle));
   }
 
-  /**
-   * @param expected the parent organization, the contact that got the code, and the public key that was
-   *   encrypted together with the code (absent if the device has made it).
-   */
   verification(
     token: string,
     expected: { organizationId: string; contact: Contact; publicKey?: string },
@@ -38,10 +34,7 @@ export class TokenCheck {
     return this.#session(token, expected, this.nowMs());
   }
 
-  /**
-   * Does not check the expiry of a device's session, because a repeated request may return an expired token.
-   * In this case, the next request fails.
-   */
+  /** Accepts an expired session, because a repeated login may return one. The next request fails then. */
   deviceSession(token: string, expected: ExpectedSession): SessionToken {
     return this.#session(token, expected, 0);
   }

@@ -10,13 +10,9 @@ import { readActivity, resultNamed, type Activity } from './activity.js';
 import type { OneTry } from '../transport/one-try.js';
 import { refusalOf, type Asked } from './refusal.js';
 
-/** A key that signs requests: the parent organization's key, or the key of a user's session. */
+/** Signs requests with the parent organization's key, or with the key of a user's session. */
 export interface Stamper {
   whose: 'parent' | 'session';
-  /**
-   * @param body the exact text that is sent. Turnkey recognizes a repeat by its body, not by its stamp.
-   * @param send receives the header that contains the stamp.
-   */
   send(
     oneTry: OneTry,
     body: string,
@@ -25,9 +21,9 @@ export interface Stamper {
 }
 
 export interface Submission<T> {
-  /** The last segment of the path, for example `init_otp`. */
+  /** For example `init_otp`. */
   path: string;
-  /** The exact text of the body. Turnkey recognizes a repeat by these bytes. */
+  /** Turnkey recognizes a repeat by these bytes. */
   body: string;
   stamper: Stamper;
   /** A key that may read the result; null if the service has none. */
@@ -47,14 +43,11 @@ export interface Query<T> {
   organization: Asked['organization'];
 }
 
-/** The first and the longest wait between two polls of a pending activity, in ms. */
+/** The first and the longest wait between two polls of a pending activity. */
 const POLL_FIRST_MS = 250;
 const POLL_LAST_MS = 2_000;
 
-/**
- * A client for Turnkey's public API. All requests are POST requests with a stamp. A submission
- * creates an activity, a query changes nothing.
- */
+/** A client for Turnkey's public API. A submission creates an activity, a query changes nothing. */
 export class TurnkeyApi {
   #lastTimestampMs = 0;
 
@@ -66,10 +59,10 @@ export class TurnkeyApi {
   ) {}
 
   /**
-   * Makes a body with a unique `timestampMs`. Otherwise Turnkey could treat two requests for a code as one
-   * repeated request.
+   * Makes a body with a unique `timestampMs`, because Turnkey could treat two requests for a code as a
+   * repeat.
    *
-   * @param type for example `ACTIVITY_TYPE_INIT_OTP_V3`.
+   * @param type for example `ACTIVITY_TYPE_INIT_OTP_V3`
    */
   activity(type: string, organizationId: string, parameters: object): string {
     this.#lastTimestampMs = Math.max(this.#lastTimestampMs + 1, this.clock.nowMs());
@@ -103,7 +96,7 @@ export class TurnkeyApi {
     throw refusalOf(answer, { signedBy: stamper.whose, organization, tokenOver: 'otp_expired', ageMs: null });
   }
 
-  /** @returns null if the query failed, because this says nothing about the activity. */
+  /** @returns null if the query failed, which says nothing about the activity */
   async #poll(oneTry: OneTry, { id, organizationId }: Activity, reader: Stamper): Promise<HttpAnswer | null> {
     const body = JSON.stringify({ organizationId, activityId: id });
     try {
@@ -146,9 +139,7 @@ export class TurnkeyApi {
 
 export const isSuccess = ({ status }: HttpAnswer): boolean => status >= 200 && status <= 299;
 
-/**
- * @throws UpstreamError `no_answer`, because a request whose 2xx answer cannot be read may have taken effect.
- */
+/** @throws UpstreamError `no_answer`, because the request may have taken effect */
 export function read<T>(answer: HttpAnswer, schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -18,16 +18,13 @@ const loggedIn = z.object({ session: opaqueText });
 const organizations = z.object({ organizationIds: z.array(opaqueId) });
 const signedUp = z.object({ subOrganizationId: opaqueId });
 
-/**
- * All steps of an onboarding must use one version, because its bundle, token and key belong together
- * (Turnkey's migration notes).
- */
+/** All steps of an onboarding must use one version (Turnkey's migration notes). */
 const GENERATIONS = {
   encrypted: { verify: 'VERIFY_OTP_V2', signUp: 'CREATE_SUB_ORGANIZATION_V8', logIn: 'OTP_LOGIN_V2' },
   plain: { verify: 'VERIFY_OTP', signUp: 'CREATE_SUB_ORGANIZATION_V7', logIn: 'OTP_LOGIN' },
 } as const;
 
-/** The sent code determines the versions, because the configuration may have changed since then. */
+/** The configuration may have changed since the code was sent. */
 const generationOf = (sent: SentOtp) => (sent.targetBundle === undefined ? 'plain' : 'encrypted');
 
 export interface TurnkeyLoginOptions {
@@ -41,7 +38,7 @@ export interface Verified {
   token: VerificationToken;
 }
 
-/** Opens a session from a code: verifies the code, finds or creates the sub-organization, and logs in. */
+/** Verifies the code, finds or creates the sub-organization, and logs in. */
 export class TurnkeyLogin {
   constructor(
     private readonly api: TurnkeyApi,
@@ -49,7 +46,6 @@ export class TurnkeyLogin {
     private readonly options: TurnkeyLoginOptions,
   ) {}
 
-  /** Server custody: the service holds the session's key. */
   async byCode(
     oneTry: OneTry,
     call: Call,
@@ -103,7 +99,6 @@ export class TurnkeyLogin {
     return { type: 'session-key', organizationId, userId, privateKey, expiresAt };
   }
 
-  /** Client custody: the token is bound to the device's key, and the device opens the session. */
   byDevice(
     oneTry: OneTry,
     call: Call,
@@ -167,7 +162,7 @@ export class TurnkeyLogin {
     }
   }
 
-  /** Each try repeats this request, until the service has stored a valid token for later tries. */
+  /** Each try repeats this request, until the service has stored a valid token. */
   async #verify(
     oneTry: OneTry,
     call: Call,
@@ -220,8 +215,7 @@ export class TurnkeyLogin {
       organization: 'parent',
     });
     const [found, ...more] = organizationIds;
-    // The subject could mean any of these sub-organizations. A passkey in the wrong wallet is worse than no
-    // passkey.
+    // A passkey in the wrong wallet is worse than no passkey.
     if (more.length > 0)
       throw refusedSubject(
         'subject_ambiguous',
@@ -246,10 +240,7 @@ export class TurnkeyLogin {
   }
 }
 
-/**
- * @returns the parameters of a new sub-organization with one root user. The session's key is the user's first
- *   credential. The passkeys follow later.
- */
+/** For a new sub-organization with one root user, whose first credential is the session's key. */
 function signUpParameters(
   { contact }: Pick<TurnkeySubject, 'contact'>,
   key: SigningKey,
@@ -266,11 +257,7 @@ function signUpParameters(
   };
 }
 
-/**
- * The code is used up. Therefore a refusal without a reason cannot be about the code.
- *
- * @throws UpstreamError with reason `login_refused` if the refusal has no reason.
- */
+/** @throws UpstreamError `login_refused` for a refusal without a reason, because the code is used up */
 export async function afterTheCode<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -282,7 +269,7 @@ export async function afterTheCode<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** @returns the error for a subject that cannot be onboarded. OneTry adds the facts about the call. */
+/** OneTry adds the facts about the call to this error. */
 export const notFound = (detail: string, cause?: UpstreamError) =>
   refusedSubject('subject_not_found', detail, cause);
 

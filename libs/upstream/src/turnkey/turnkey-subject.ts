@@ -4,17 +4,15 @@ import { memberErrors, rule } from '#libs/platform';
 import type { ParsedSubject, Subject } from '../port/upstream-provider.js';
 import { contactSchema, type Contact } from './contact.js';
 
-/**
- * A user at Turnkey: the contact, which the code proves, and the ids in lower case, if the caller knows them.
- */
+/** The ids are in lower case, and absent if the caller does not know them. */
 export interface TurnkeySubject {
-  /** The id of the sub-organization. */
+  /** The sub-organization. */
   organizationId?: string | undefined;
   userId?: string | undefined;
   contact: Contact;
 }
 
-/** @param needed the error text if the id is missing; null if the id is optional. */
+/** @param needed the error text if the id is missing; null if the id is optional */
 const id = (needed: string | null) =>
   z
     .guid({ error: ({ input }) => ((input ?? null) === null && needed) || 'is not a UUID' })
@@ -44,15 +42,14 @@ const SCHEMAS = {
   client: z.strictObject({ organizationId: id(NEEDED), userId: id(NEEDED), contact: contactSchema }),
 };
 
-/** The schema of the subject in the API's documentation. */
+/** For the API's documentation. */
 export const turnkeySubjectSchema = SCHEMAS.server;
 
 /**
- * Reads the caller's subject. If the user's device holds the session's key, the ids are required, because the
- * device signs them, and only the device could create a sub-organization.
+ * If the user's device holds the session's key, the ids are required, because the device signs them.
  *
- * @param parentId the parent organization, which contains no user.
- * @throws ProblemError `validation_failed` that points at the invalid member.
+ * @param parentId the parent organization, which contains no user
+ * @throws ProblemError `validation_failed` that points at the invalid member
  */
 export function parseTurnkeySubject(
   value: unknown,
@@ -82,21 +79,15 @@ export function parseTurnkeySubject(
   };
 }
 
-/**
- * The key contains only the contact, because the limits on codes protect the person who gets them, whichever
- * organization sends them.
- */
+/** Only the contact, because the limits on codes protect the person who gets them. */
 const keyOf = ({ type, value }: Contact) => `${type}:${value}`;
 
-/**
- * @returns the key that identifies the subject with this contact; null if the text is no e-mail address
- *   and no phone number.
- */
+/** @returns null if the text is no e-mail address and no phone number */
 export function keyOfContact(contact: string): string | null {
   const type = contact.includes('@') ? 'email' : 'phone';
   const parsed = contactSchema.safeParse({ type, value: contact });
   return parsed.success ? keyOf(parsed.data) : null;
 }
 
-/** Casts the subject of a stored onboarding, which {@link parseTurnkeySubject} has validated. */
+/** {@link parseTurnkeySubject} has validated the subject of a stored onboarding. */
 export const turnkeySubject = (subject: Subject) => subject as unknown as TurnkeySubject;

@@ -43,13 +43,11 @@ async function sentTo({ at = provider, subject = known().subject, choice = {} }:
   const sent = await at.initOtp(aCall(), subject, choice);
   return { at, subject, sent };
 }
-/** Sends a code. @returns `verify`, which verifies the code with one call. */
 async function toVerify(terms: Terms = {}, call: Call = aCall()) {
   const { at, subject, sent } = await sentTo(terms);
   const proof = codeFor(sent);
   return { subject, sent, call, verify: (using = call) => at.verifyOtp(using, subject, sent, proof) };
 }
-/** Opens a session. @returns `create`, which registers a passkey with one call. */
 async function toCreate(terms: Terms = {}, call: Call = aCall()) {
   const { subject, verify } = await toVerify(terms);
   const grant = await verify();
@@ -504,8 +502,7 @@ describe('the step verify-otp at Turnkey', () => {
     const at = doors.turnkey({ [name]: new Device().publicKey });
     const whole = async () => (await toVerify({ at })).verify();
     const end = await endOf(whole());
-    // The step must end here, because a parked onboarding would be retried after each successful probe, each
-    // time with another mail.
+    // A parked onboarding would be retried after each successful probe, each time with another mail.
     expect(end).toMatchObject({ failure: 'rejected', message: expect.stringContaining(` ${variable} `) });
     expect(end).toHaveProperty('reason', name === 'signerPublicKey' ? undefined : 'login_refused');
   });
@@ -599,8 +596,7 @@ describe('the step create-authenticators at Turnkey', () => {
     fault({ route: 'get_authenticators', status: 503, times: 2 });
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
     doors.sandbox.control.advanceClock(20 * 60_000, true);
-    // The session has ended. It may have been open at the first try, so it is unknown whether the first try
-    // succeeded.
+    // The session has ended. It is unknown whether the first try succeeded before that.
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
     expect(await create(aCall({ kept }))).toEqual(
       doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId),

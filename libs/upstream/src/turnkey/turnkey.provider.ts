@@ -41,8 +41,8 @@ const sentWithBundle = sent.extend({ otpEncryptionTargetBundle: opaqueText });
 const whoami = z.object({ organizationId: z.string() });
 
 /**
- * A client for Turnkey's public API with the parent organization's key. Turnkey recognizes
- * a repeated request by its bytes. Therefore the service stores the bytes before it sends them.
+ * A client for Turnkey's public API with the parent organization's key. Turnkey recognizes a repeated request
+ * by its bytes, so the service stores the bytes before it sends them.
  */
 export class TurnkeyProvider implements UpstreamProvider {
   readonly kind = 'turnkey';
@@ -54,7 +54,6 @@ export class TurnkeyProvider implements UpstreamProvider {
   readonly #passkeys: PasskeySteps;
   readonly #otpDefaults: InitOtpChoice;
 
-  /** @throws Error that names the integration if its default options for codes are invalid. */
   constructor(
     private readonly integration: TurnkeyIntegration,
     keys: SigningKeys,
@@ -79,7 +78,6 @@ export class TurnkeyProvider implements UpstreamProvider {
     return parseTurnkeySubject(value, this.custody, this.integration.organizationId);
   }
 
-  /** The options are the members of `init_otp`. The integration's defaults are used for missing members. */
   parseOtpChoice(value: unknown, subject: Subject): ParsedChoice {
     const choice = parseInitOtpChoice(value);
     mustFit(choice, turnkeySubject(subject).contact);
@@ -106,7 +104,7 @@ export class TurnkeyProvider implements UpstreamProvider {
         result: 'initOtpResult',
         organization: 'parent',
       } as const;
-      // The stored body determines the version, because the configuration may change between two tries.
+      // The configuration may change between two tries, so the stored body determines the version.
       if (isFirstVersion(body)) {
         const { otpId } = await this.#api.submit(oneTry, { ...submission, schema: sent });
         return { handle: otpId, lifeMs };

@@ -5,7 +5,6 @@ import { turnkeySettings } from './settings.js';
 import { keyOfContact, turnkeySubjectSchema } from './turnkey-subject.js';
 import { TurnkeyProvider } from './turnkey.provider.js';
 
-/** Turnkey's public API. It treats requests with the same body as one repeated request. */
 export const turnkey = defineProvider({
   kind: 'turnkey',
   signs: true,

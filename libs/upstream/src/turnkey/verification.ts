@@ -7,8 +7,8 @@ import { notFound, type Verified } from './turnkey-login.js';
 import type { TurnkeySubject } from './turnkey-subject.js';
 
 /**
- * Exchanges a code for a proof that it was correct. `byCode` takes the code in plain text and returns a
- * session. `byDevice` takes a code that the user's device has encrypted, and returns a token.
+ * `byCode` exchanges a code in plain text for a session. `byDevice` exchanges a code that the user's device
+ * has encrypted for a token.
  */
 export interface CodeTaker {
   byCode(oneTry: OneTry, call: Call, subject: TurnkeySubject, sent: SentOtp, code: Secret): Promise<Grant>;
@@ -22,8 +22,7 @@ export interface CodeTaker {
 }
 
 /**
- * Verifies a code in plain text, or a code that the user's device has encrypted. If the subject lacks the ids
- * that the device must sign, throws before the code is used up.
+ * @throws UpstreamError before the code is used up, if the subject lacks the ids that the device must sign
  */
 export async function verifyBy(
   taker: CodeTaker,
@@ -35,15 +34,13 @@ export async function verifyBy(
 ): Promise<Grant> {
   if (proof.type === 'code') return taker.byCode(oneTry, call, subject, sent, proof.code);
   if (sent.targetBundle === undefined) throw encryptedWithoutKey();
-  // If custody was `server` when the onboarding began, the subject may have only a contact. Then the device
-  // has no ids to sign.
+  // If custody was `server` when the onboarding began, the subject may have only a contact.
   if (!subject.organizationId || !subject.userId) {
     throw notFound('the subject does not name the sub-organization and the user that the device signs for');
   }
   return grantToDevice(subject, await taker.byDevice(oneTry, call, subject, sent, proof.encryptedOtpBundle));
 }
 
-/** @returns the error for a code that came encrypted, although the provider gave no key to encrypt it. */
 function encryptedWithoutKey(): UpstreamError {
   return new UpstreamError('rejected', {
     detail: 'this code must be sent in plain text, but it came encrypted',

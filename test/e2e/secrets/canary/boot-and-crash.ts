@@ -11,10 +11,10 @@ import { runToEnd } from './run-to-end.js';
 const PRELOAD = new URL('crash-on-signal.mjs', import.meta.url).href;
 export const CRASHES = ['exception', 'rejection', 'rejection of no error'] as const;
 
-/** Starts the service with malformed secrets in each variable, and with secrets that a server refuses. */
+/** Starts the service with malformed secrets, and with secrets that a server refuses. */
 export async function badBoots(canary: Canary): Promise<void> {
   const { LOG_LEVEL: _, ...env } = canary.story.env;
-  // Makes a secret that can stand for an id, a name or a host. The test later searches for its beginning.
+  // The secret can stand for an id, a name or a host. The test later searches for its beginning.
   const made = (secret = unique().replace(/\W/g, '').toLowerCase()): string => {
     canary.secret('value at boot', secret.slice(0, 24));
     return secret.slice(0, 30);
@@ -39,7 +39,7 @@ export async function badBoots(canary: Canary): Promise<void> {
     if (code === 0 || code === null) throw new Error(`it booted, or hung (${code}): ${said}`);
     canary.put('output of a boot that failed', said);
   }
-  // Redis refuses this password. The service keeps running, and reports the refusal.
+  // Redis refuses this password. The service keeps running, and reports it.
   const password = unique();
   canary.secret('Redis password', password);
   const refused = await canary.story.startProcess('onboarding', {
@@ -59,7 +59,7 @@ export async function badBoots(canary: Canary): Promise<void> {
   canary.put('output of a boot that failed', refused.said);
 }
 
-/** Lets services crash, and records their output and one diagnostic report of Node.js. */
+/** Records the output of crashing services, and one diagnostic report of Node.js. */
 export async function crashes(canary: Canary): Promise<Map<string, { code: number | string; said: string }>> {
   const ends = new Map<string, { code: number | string; said: string }>();
   const start = (env: Record<string, string>, ...flags: string[]) =>
@@ -99,7 +99,6 @@ export async function crashes(canary: Canary): Promise<Map<string, { code: numbe
   return ends;
 }
 
-/** Records what every user of the machine can see about the processes. */
 export async function processTitles(canary: Canary): Promise<void> {
   for (const { pid } of [canary.service, canary.worker]) {
     if (process.platform === 'linux') {

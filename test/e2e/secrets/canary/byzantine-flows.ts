@@ -28,10 +28,7 @@ async function verified(canary: Canary, more: object = {}) {
   return begun;
 }
 
-/**
- * Runs all three steps, then an erasure. In each step, the first call fails, and the caller sends the command
- * twice with one idempotency key.
- */
+/** All steps, then an erasure. In each step, the first call fails, and the caller repeats the command. */
 async function retries(canary: Canary): Promise<void> {
   const { story } = canary;
   const subject = story.newSubject();
@@ -65,7 +62,6 @@ async function retries(canary: Canary): Promise<void> {
   await story.get(id);
 }
 
-/** Enters wrong codes until no tries are left, requests another code, and cancels. */
 async function refusals(canary: Canary): Promise<void> {
   const { story } = canary;
   const { id, subject } = await sent(canary);
@@ -80,10 +76,7 @@ async function refusals(canary: Canary): Promise<void> {
   await story.verify(id, canary.code(subject));
 }
 
-/**
- * Verifies a code while the provider fails and answers with a text that contains the code. The attempt stays
- * unresolved.
- */
+/** The provider fails with a text that contains the code. The attempt stays unresolved. */
 async function loss(canary: Canary): Promise<void> {
   const { story } = canary;
   const { id, subject, code } = await sent(canary);
@@ -93,10 +86,7 @@ async function loss(canary: Canary): Promise<void> {
   await story.events(id);
 }
 
-/**
- * Submits passkeys and meets a refusal, a lost answer that an operator resolves, and a parked onboarding that
- * continues.
- */
+/** A refusal, a lost answer that an operator resolves, and a parked onboarding that continues. */
 async function unclearOutcomes(canary: Canary): Promise<void> {
   const { story } = canary;
   const { id, subject } = await verified(canary);
@@ -144,7 +134,6 @@ async function waiting(canary: Canary): Promise<void> {
   await story.register(second.id, [await passkey(canary, second.id)], { prefer: 'respond-async' });
 }
 
-/** Makes the provider answer with a copy of the request, in each of the ways in ECHOES. */
 async function echoed(canary: Canary): Promise<void> {
   const { story } = canary;
   await Promise.all(
@@ -168,7 +157,7 @@ async function echoed(canary: Canary): Promise<void> {
   );
 }
 
-/** Uses a remote signer whose errors contain the AWS session token of the request. */
+/** The remote signer's errors contain the AWS session token of the request. */
 async function remoteSigner(canary: Canary): Promise<void> {
   const { story, kms } = canary;
   const { id, code } = await sent(canary, { integration: 'kms' });
@@ -182,10 +171,7 @@ async function remoteSigner(canary: Canary): Promise<void> {
   await story.events(id);
 }
 
-/**
- * Runs the flows in two groups. If more of them ran at the same time, a slow machine would use up its
- * connections to PostgreSQL and refuse starts.
- */
+/** Two groups, because more flows at a time would use up a slow machine's connections to PostgreSQL. */
 export async function byzantineFlows(canary: Canary): Promise<void> {
   await Promise.all([retries, refusals, loss, unclearOutcomes, expiry].map((flow) => flow(canary)));
   await Promise.all([waiting, echoed, remoteSigner].map((flow) => flow(canary)));

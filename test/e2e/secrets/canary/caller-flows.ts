@@ -3,7 +3,6 @@ import { bearer, type MadeKey } from '../../../support/callers.js';
 import { unique, type Canary } from './canary.js';
 import { runToEnd } from './run-to-end.js';
 
-/** Tells the search to look for the API key's token, and for the secret half of the token. */
 function know(canary: Canary, { token }: { token: string }): void {
   canary.secret('API key', token);
   canary.secret('API key', token.slice(-43));
@@ -31,7 +30,7 @@ async function keys(canary: Canary): Promise<void> {
   await list(rotated.body.token);
   await story.call('GET', '/v1/admin/api-keys');
 
-  // Three invalid tokens: an unknown API key, a text in no known form, and a mistyped API key.
+  // An unknown API key, a text in no known form, and a mistyped API key.
   const unknown = `gw_${randomBytes(10).toString('hex')}_${randomBytes(32).toString('base64url')}`;
   know(canary, { token: unknown });
   const typed = unique('typed');
@@ -47,7 +46,7 @@ async function keys(canary: Canary): Promise<void> {
   }
   await story.call('GET', '/v1/admin/api-keys', undefined, bearer(`${canary.apiKey.slice(0, -1)}!`));
 
-  // Another caller must see none of this caller's data, especially no contacts.
+  // Another caller must see no data of this caller.
   const other = await make({ caller: 'stranger' });
   const { body: all } = await story.call<{
     items: { id: string; subject: { contact?: { value: string } } }[];
@@ -82,7 +81,7 @@ async function tokens(canary: Canary): Promise<void> {
   }
 }
 
-/** Uses the command line. Only the command that creates a secret may print this secret. */
+/** Only the command that creates a secret may print it. */
 async function commandLine(canary: Canary): Promise<void> {
   const { DATABASE_URL = '', DATABASE_POOLER = '', HASH_KEY = '' } = canary.story.env;
   const gangway = async (args: string[], input?: string, env: Record<string, string> = {}) =>

@@ -18,10 +18,7 @@ import { UpstreamMirror, type Echo } from './upstream-mirror.js';
 /** A code of the maximum length. No other text looks like it. */
 export const WRONG_CODE = 'Canary7X9';
 
-/**
- * While the flows run, the test takes samples at this interval, because a secret must not be readable even
- * for a moment.
- */
+/** The flows are sampled at this interval, because a secret must not be readable even for a moment. */
 const SAMPLE_EVERY_MS = 1_000;
 const PATIENCE_MS = 30_000;
 
@@ -39,7 +36,7 @@ export interface Find {
 
 export const unique = (name = 'canary') => `${name}-${randomBytes(24).toString('base64url')}`;
 
-/** Known secrets, the apps that handle them, and all places (sinks) where a secret could appear. */
+/** Known secrets, the apps that handle them, and all places (sinks) where one could appear. */
 export class Canary {
   readonly hunt = new SecretHunt();
   readonly #sinks = new Map<string, Sink>();
@@ -78,10 +75,9 @@ export class Canary {
   }
 
   /**
-   * Stores a text, so that the test can search it for secrets later.
+   * Stores a text of the place `sink`, to be searched later.
    *
-   * @param sink the place that shows the text.
-   * @param may the kinds of secrets that this place may show.
+   * @param may the kinds of secrets that the place may show
    */
   put(sink: string, text: string, ...may: string[]): void {
     const { texts } = this.#sinkOf(sink, may);
@@ -104,7 +100,7 @@ export class Canary {
     return [...(this.#sinks.get(sink)?.texts ?? [])].join('\n');
   }
 
-  /** Returns the code that Byzantine has mailed, and adds it as a secret. */
+  /** Adds the code that Byzantine has mailed to the secrets, and returns it. */
   code(subject: Subject): string {
     const code = this.story.code(subject);
     this.secret('mailed code', code);
@@ -119,7 +115,6 @@ export class Canary {
     this.mirror.echo(word, echo);
   }
 
-  /** Stops taking samples, and then collects the remaining data. */
   async collect(): Promise<void> {
     this.#sampling = false;
     await this.#sampler;
@@ -207,12 +202,12 @@ export class Canary {
         OPS_PASSWORD: this.opsPassword,
         SEALING_KEYS: sealing.map((key, n) => `canary-${n}:${key.toString('base64')}`).join(),
         HASH_KEY: hashKey.toString('base64'),
-        // The timeouts are so long that no answer is lost on a slow machine.
+        // With long timeouts, no answer is lost on a slow machine.
         CONNECT_TIMEOUT_MS: '10000',
         CALL_TIMEOUT_MS: '20000',
         CLAIM_MAX_AGE_MS: '9000',
         LEASE_MS: '30000',
-        // Event streams must end soon, because the test reads each answer completely.
+        // Short, because the test reads each event stream to its end.
         EVENTS_STREAM_LIFE_MS: '500',
       }),
     });
@@ -249,13 +244,13 @@ export class Canary {
     this.secret('credential of AWS', awsSecret);
     this.secret('credential of AWS', this.awsSessionToken);
     this.secret('wrong code', WRONG_CODE);
-    // Every attestation object and all client data begin like this, so the search finds any of them.
+    // All attestation objects and all client data begin like this.
     const attestation = Buffer.from('a363666d74646e6f6e65', 'hex');
     this.secret('attestation', attestation.toString('base64url'), attestation);
     this.secret('client data', '{"type":"webauthn.create"');
   }
 
-  /** Makes all later calls of the story send `apiKey`, and records each answer. */
+  /** Makes all later calls send `apiKey`, and records their answers. */
   #listen(): void {
     const { story, apiKey } = this;
     const { ask, events, start, until } = story;
@@ -270,7 +265,7 @@ export class Canary {
     ) {
       const all = { authorization: `Bearer ${apiKey}`, ...headers };
       const answer = (await ask.call(this, method, path, body, all, url)) as Answer<Body>;
-      // Leave out the token from the answer that creates an API key, because this answer must contain it.
+      // The answer that creates an API key must contain its token, so the record leaves it out.
       const given = (answer.body as { token?: string } | null)?.token ?? '\0';
       told(answer.status, answer.headers, (JSON.stringify(answer.body) ?? '').replace(given, ''));
       return answer;
@@ -310,16 +305,13 @@ export class Canary {
     ] as const) {
       for (const path of ['/metrics', '/health/ready']) {
         const text = await (await fetch(app.url + path)).text();
-        // Leave out measurements of the process, because they may contain a code's six digits by chance.
+        // Measurements of the process may contain a code's six digits by chance.
         this.put(`${path.slice(1)} of the ${name}`, text.replace(/^((?:process|nodejs)_\S+) \S+$/gm, '$1'));
       }
     }
   }
 
-  /**
-   * Decrypts the data key of each row, and with it the session keys. Adds all these keys to the secrets that
-   * the test searches for.
-   */
+  /** Adds the data key of each row and the session keys to the secrets. */
   async #openRows(): Promise<void> {
     const rows = await this.story.sql<Record<string, Buffer> & { id: string }>(
       `SELECT id, sealed_data_key, sealed_grant, sealed_requests

@@ -5,7 +5,6 @@ import { unique, type Canary } from './canary.js';
 
 const PAGES = ['/', '/onboardings', '/funnel', '/operations', '/refusals', '/audit', '/sessions', '/queues'];
 
-/** Logs in and out in every way, with right and wrong input, and opens all pages. */
 export async function consoleFlows(canary: Canary): Promise<void> {
   const { story } = canary;
   await wrongLogins(canary);
@@ -64,8 +63,7 @@ async function wrongLogins(canary: Canary): Promise<void> {
   const json = { 'content-type': 'application/json' };
   page(await stranger.fetch('POST', '/login/emergency', json, JSON.stringify({ password: wrong })));
   page(await stranger.visit(`/login?password=${wrong}&name=${wrong}&next=${wrong}`));
-  // Tries an identity provider's answer with an error, a login link that does not exist, and a valid answer
-  // of the provider in which the test has replaced the code.
+  // The identity provider's error, an unknown login link, and a valid answer with another code.
   page(await stranger.visit(`/login/callback?code=${wrong}&state=${wrong}&error=${wrong}`));
   page(await byLink(stranger, `${canary.story.consoleUrl}/login/link?token=no-such-link`));
   const address = new URL(await canary.provider.logIn((await beginAt(stranger)).href, 'ada'));

@@ -1,8 +1,7 @@
 /**
- * Node.js loads this file before the service. At SIGUSR2, the service crashes with an error that contains all
- * its settings.
+ * Node.js loads this file before the service. At SIGUSR2, the service crashes with its settings in the error.
  */
-function laden() {
+function errorWithSettings() {
   const known = { ...process.env };
   const error = new Error('crashed as told', { cause: new Error('the cause', { cause: known }) });
   return Object.assign(error, {
@@ -16,9 +15,9 @@ function laden() {
 const WAYS = {
   exception: () =>
     setImmediate(() => {
-      throw laden();
+      throw errorWithSettings();
     }),
-  rejection: () => void Promise.reject(laden()),
+  rejection: () => void Promise.reject(errorWithSettings()),
   'rejection of no error': () => void Promise.reject({ ...process.env }),
 };
 

@@ -5,9 +5,9 @@ import { ORIGIN, RP_ID } from '../../../support/story.js';
 import { DOORS, throughDoor } from '../../../support/turnkey-door.js';
 
 export interface KeyPair {
-  /** The private key in hex. */
+  /** In hex. */
   privateKey: string;
-  /** The compressed public key in hex. */
+  /** Compressed, in hex. */
   publicKey: string;
 }
 
@@ -26,9 +26,8 @@ export function newKey(): KeyPair {
 }
 
 /**
- * @returns the settings of six integrations with the same base URL. Byzantine has two: with its keys in the
- *   settings, and with its key at KMS. Each of Turnkey's two APIs has two: with the session's key in the
- *   service, and on the user's device.
+ * @returns the settings of six integrations: Byzantine with its keys in the settings, and with its key at
+ *   KMS; each of Turnkey's two APIs with the session's key in the service, and on the user's device.
  */
 export function integrations(
   sandbox: Sandbox,

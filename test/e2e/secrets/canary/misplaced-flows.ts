@@ -3,10 +3,7 @@ import { connect } from 'node:net';
 import { once } from 'node:events';
 import { WRONG_CODE, type Canary } from './canary.js';
 
-/**
- * Sends secrets in wrong places: paths, queries, headers, names of headers and members, and bodies of other
- * content types.
- */
+/** Sends secrets in paths, queries, headers, names, and bodies of other content types. */
 export async function misplacedFlows(canary: Canary): Promise<void> {
   const { story } = canary;
   const { id, subject } = await story.sent();
@@ -124,7 +121,7 @@ async function misplace(canary: Canary, id: string, secret: string): Promise<voi
   }
 }
 
-/** Sends a request to exactly this path. The answer need not be JSON. */
+/** The answer need not be JSON. */
 function raw(
   canary: Canary,
   method: string,

@@ -10,10 +10,7 @@ export interface Roles {
   close(): Promise<void>;
 }
 
-/**
- * Creates a PostgreSQL user and a Redis user with new passwords. @param databaseUrl a URL whose user may
- * create roles.
- */
+/** @param databaseUrl a URL whose user may create roles. */
 export async function openRoles(databaseUrl: string, redisUrl: string): Promise<Roles> {
   const name = `canary_${randomBytes(6).toString('hex')}`;
   const [databasePassword, redisPassword] = [1, 2].map(() => randomBytes(24).toString('base64url')) as [

@@ -9,7 +9,7 @@ export interface Ended {
   said: string;
 }
 
-/** Runs a compiled app until it ends by itself. @param input the text on its standard input. */
+/** Runs a compiled app until it ends by itself. `input` is its standard input. */
 export function runToEnd(
   app: 'onboarding' | 'worker' | 'cli',
   env: Record<string, string>,

@@ -1,9 +1,5 @@
 import type { Canary } from './canary.js';
 
-/**
- * @returns the result of a search as text: the kinds of secrets, the searched places, and the secrets that
- *   were found.
- */
 export function summaryOf({ finds, sinks, kinds }: ReturnType<Canary['search']>): string {
   const secrets = [...kinds.values()].reduce((sum, count) => sum + count, 0);
   const kilobytes = (bytes: number) => `${Math.ceil(bytes / 1024)} kB`.padStart(9);

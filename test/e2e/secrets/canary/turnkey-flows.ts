@@ -22,7 +22,7 @@ function contactOf(canary: Canary, type: 'email' | 'phone'): Contact {
   return { type, value };
 }
 
-/** Makes a user with a new contact. @param known whether the user already has a sub-organization. */
+/** @param known whether the user already has a sub-organization. */
 function person(canary: Canary, type: 'email' | 'phone', known = true) {
   const contact = contactOf(canary, type);
   if (!known) return { contact, subject: { contact } };
@@ -63,7 +63,7 @@ async function passkey(canary: Canary, id: string) {
   return made;
 }
 
-/** Completes an onboarding after a wrong code. Lists it by its contact, and erases it if the user was new. */
+/** Completes an onboarding after a wrong code. A new user's onboarding is then erased. */
 async function server(canary: Canary, door: Door, type: 'email' | 'phone', known: boolean): Promise<void> {
   const { story } = canary;
   const who = person(canary, type, known);
@@ -82,7 +82,7 @@ async function server(canary: Canary, door: Door, type: 'email' | 'phone', known
   if (!known) await story.call('DELETE', `/v1/onboardings/${id}`);
 }
 
-/** Completes an onboarding whose session key is on the user's device. Also sends the code in wrong places. */
+/** Completes an onboarding with the session's key on the device. Also sends the code in wrong places. */
 async function device(canary: Canary, door: Door): Promise<void> {
   const { story } = canary;
   const who = person(canary, 'email');
@@ -134,10 +134,7 @@ async function device(canary: Canary, door: Door): Promise<void> {
   await story.events(id);
 }
 
-/**
- * Makes Turnkey answer two requests with a copy of the request: the first request, which contains a contact,
- * and the login, which contains a token.
- */
+/** Turnkey answers two requests with a copy of the request: the first has a contact, the login a token. */
 async function echoed(canary: Canary, door: Door, echo: Echo): Promise<void> {
   const { story } = canary;
   const who = person(canary, 'email');
@@ -162,8 +159,8 @@ export async function turnkeyFlows(canary: Canary): Promise<void> {
       device(canary, door),
     ]),
   );
-  // Run one flow at a time, because the proxy copies the next request with the member `verificationToken`. It
-  // cannot look for the token itself, which the test does not know.
+  // One flow at a time, because the proxy copies the next request with a `verificationToken`, whose value the
+  // test does not know.
   for (const echo of Object.keys(ECHOES) as Echo[]) {
     for (const door of DOORS) await echoed(canary, door, echo);
   }

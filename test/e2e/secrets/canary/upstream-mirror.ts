@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Answers that contain a copy of the request, by the place of the copy. */
+/** Answers with a copy of the request, by its place. */
 export const ECHOES = {
   'in every member of JSON': (response, raw) =>
     json(response, 400, {
@@ -45,18 +45,17 @@ const json = (response: ServerResponse, status: number, body: object) =>
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 const oneLine = (text: string) => text.replace(/[^\x20-\x7e]/g, ' ').slice(0, 4_000);
 
-/** Matches the JSON members of a provider's answer that contain a secret. */
+/** The secrets in a provider's JSON answer. */
 const GIVEN = /"(sessionId|session|sessionToken|verificationToken)":"([^"\\]{16,})"/g;
 
 /**
- * A proxy in front of the sandbox. It reports the sessions and tokens in the answers. A test can make it
- * answer some requests itself, with a copy of the request.
+ * A proxy in front of the sandbox. It reports the sessions and tokens in the answers, and can answer requests
+ * itself, with a copy of the request.
  */
 export class UpstreamMirror {
   readonly #echoes: { word: string; echo: Echo; times: number }[] = [];
-  /** The number of answers that contained a copy of their request. */
   echoed = 0;
-  /** The headers of all requests, except the headers that must contain a secret. */
+  /** The headers of all requests, except those that must contain a secret. */
   readonly headers: string[] = [];
 
   private constructor(
@@ -76,7 +75,7 @@ export class UpstreamMirror {
     return mirror;
   }
 
-  /** Makes the proxy answer the next `times` requests that contain `word` with a copy of the request. */
+  /** Answers the next `times` requests that contain `word` with a copy of the request. */
   echo(word: string, echo: Echo, times = 1): void {
     this.#echoes.push({ word, echo, times });
   }
@@ -95,8 +94,7 @@ export class UpstreamMirror {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
-    // Only these two headers may contain a secret. The test searches all other headers, because programs
-    // between service and provider could log them.
+    // Only these headers may contain a secret: programs between service and provider could log the others.
     const { 'x-stamp': _stamp, 'x-captcha-token': _captcha, ...followed } = request.headers;
     this.headers.push(JSON.stringify(followed));
     const raw = `${request.url} ${JSON.stringify(request.headers)} ${body.toString()}`;

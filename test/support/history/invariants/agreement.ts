@@ -8,7 +8,6 @@ const EFFECT_OF: Record<string, Effect['type']> = {
   'create-authenticators': 'authenticators_created',
 };
 
-/** The end of each attempt in the timeline agrees with the sandbox's journal. */
 export const agreement: Invariant = (onboarding) => {
   const found: string[] = [];
   const { row, calls } = onboarding;
@@ -41,8 +40,7 @@ export const agreement: Invariant = (onboarding) => {
 };
 
 /**
- * Whether the provider refused the key of an attempt's first call. The attempt then makes a second call,
- * because perhaps not all servers of the provider refuse the key.
+ * After a refusal of the key, an attempt makes a second call, because perhaps not all servers refuse the key.
  */
 const isRefusedFirst = ([first]: UpstreamCall[]) =>
   first !== undefined && (first.answer === 401 || first.answer === 403) && first.effect === null;

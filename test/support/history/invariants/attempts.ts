@@ -1,6 +1,5 @@
 import type { Invariant } from '../invariant.js';
 
-/** Attempt numbers have no gap. The number of tries left for a code never grows. */
 export const attempts: Invariant = ({ row, events, answers }) => {
   const found: string[] = [];
   let last = 0;

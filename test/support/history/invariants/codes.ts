@@ -4,10 +4,7 @@ import { attemptsOf } from '../replay.js';
 
 const DEFINITE = new Set(['ok', 'rejected', 'rejected_unclear']);
 
-/**
- * No code is sent again after a definite answer. Two codes are the same if they have the same keyed hash and
- * the same `otpId`.
- */
+/** Two codes are the same if they have the same keyed hash and the same `otpId`. */
 export const codes: Invariant = (onboarding) => {
   const found: string[] = [];
   const attempts = new Map(attemptsOf(onboarding).map((attempt) => [attempt.number, attempt]));
@@ -27,7 +24,7 @@ export const codes: Invariant = (onboarding) => {
   return found;
 };
 
-/** Whether the sandbox gave a definite answer, even if the answer was lost before it reached the service. */
+/** Whether the sandbox gave a definite answer, even if the service never got it. */
 function isDefinite({ answer }: UpstreamCall): boolean {
   return (
     typeof answer === 'number' && answer >= 200 && answer < 500 && ![401, 403, 408, 429].includes(answer)

@@ -7,7 +7,7 @@ const MAY_LEAVE_BY: Record<string, string[]> = {
   'verify-otp': ['otp_verified', 'outcome_lost', 'cancelled', 'expired'],
   'create-authenticators': ['authenticators_created', 'outcome_lost', 'cancelled', 'expired'],
 };
-/** How many more calls a step may make after `unavailable`, and how many after `no_answer`. */
+/** How many more calls may follow an `unavailable` or a `no_answer`. */
 const RETRIES: Record<string, { unavailable: number; no_answer: number }> = {
   'verify-otp': { unavailable: 2, no_answer: 0 },
   'create-authenticators': { unavailable: 4, no_answer: 1 },
@@ -15,8 +15,8 @@ const RETRIES: Record<string, { unavailable: number; no_answer: number }> = {
 };
 
 /**
- * After a lost answer, the step follows the retry law (docs/explanation/retry-law.md). The row lists the
- * attempt as unresolved until its outcome is known.
+ * After a lost answer, the step follows docs/explanation/retry-law.md, and the row lists the attempt as
+ * unresolved until its outcome is known.
  */
 export const doubt: Invariant = (onboarding) => {
   const found: string[] = [];

@@ -2,8 +2,8 @@ import type { Invariant } from '../invariant.js';
 import { attemptsOf } from '../replay.js';
 
 /**
- * At most one call is in flight. In the timeline, no attempt begins before the previous one has ended. In the
- * sandbox's journal, no call arrives before the previous call was answered or abandoned.
+ * In the timeline, no attempt begins before the previous one has ended. In the sandbox's journal, no call
+ * arrives before the previous one was answered or abandoned.
  */
 export const inFlight: Invariant = (onboarding) => {
   const found: string[] = [];
@@ -20,7 +20,7 @@ export const inFlight: Invariant = (onboarding) => {
   for (const [index, call] of onboarding.calls.entries()) {
     for (const earlier of onboarding.calls.slice(0, index)) {
       if (earlier.answeredAt !== null && earlier.answeredAt <= call.arrivedAt) continue;
-      // Sort by attempt, because an abandoned call may arrive even after the calls of the next attempt.
+      // Sort by attempt, because an abandoned call may arrive after the calls of the next attempt.
       const [older, newer] = [earlier.attempt, call.attempt].sort((one, other) => one - other);
       const end = attempts.get(older!)?.end;
       const givenUp = older !== newer && attempts.has(newer!) && (end === 'no_answer' || end === null);
@@ -30,5 +30,5 @@ export const inFlight: Invariant = (onboarding) => {
   return found;
 };
 
-/** These events end an attempt that got no answer. */
+/** Events that end an attempt without an answer. */
 const CLOSES = new Set(['outcome_lost', 'otp_expired', 'session_expired', 'expired', 'cancelled']);

@@ -1,7 +1,7 @@
 import type { Invariant } from '../invariant.js';
 import type { CallerAnswer, Command, History } from '../history.js';
 
-/** The events that an accepted command writes, and whether they contain the caller's reason. */
+/** The events of an accepted command, and whether they contain the caller's reason. */
 const SHOWS_AS: Partial<Record<Command, { types: string[]; byReason: boolean }>> = {
   verify: { types: ['otp_submitted'], byReason: false },
   authenticators: { types: ['authenticators_submitted'], byReason: false },
@@ -12,10 +12,7 @@ const SHOWS_AS: Partial<Record<Command, { types: string[]; byReason: boolean }>>
 
 const isAccepted = ({ status }: CallerAnswer) => status >= 200 && status < 300;
 
-/**
- * No crash makes the service forget an accepted command. For each idempotency key, the command is carried out
- * exactly once.
- */
+/** For each idempotency key, an accepted command is carried out exactly once. */
 export const intents: Invariant = ({ row, events, answers }) => {
   const found: string[] = [];
   for (const { version, what, at } of answers) {
@@ -45,8 +42,8 @@ export const intents: Invariant = ({ row, events, answers }) => {
 };
 
 /**
- * Finds idempotency keys that made two onboardings. It finds them even if the answers were lost, because the
- * callers of a run use the key as `externalRef` too.
+ * Finds idempotency keys of two onboardings, even if answers were lost: callers use the key as `externalRef`
+ * too.
  */
 export function oneOnboardingPerKey({ onboardings }: History): { onboardingId: string; detail: string }[] {
   const found: { onboardingId: string; detail: string }[] = [];

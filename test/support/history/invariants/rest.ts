@@ -1,7 +1,7 @@
 import { isEnded, stepOfState } from '#libs/onboarding';
 import type { Invariant } from '../invariant.js';
 
-/** After the run, each live onboarding waits for its user, for an operator, or for a time in the future. */
+/** Each live onboarding waits for its user, for an operator, or for a time in the future. */
 export const rest: Invariant = ({ row }, { readAt }) => {
   if (isEnded(row.state)) return [];
   const found: string[] = [];

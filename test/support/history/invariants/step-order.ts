@@ -2,7 +2,7 @@ import type { StepName } from '#libs/onboarding';
 import type { Invariant } from '../invariant.js';
 import { isSignal } from '../replay.js';
 
-/** For a step: the event that must come first, the events that undo it, and the event that restores it. */
+/** The event that a step needs, the events that undo it, and the event that restores it. */
 const NEEDS: Partial<Record<StepName, { success: string; void: string[]; restored?: string }>> = {
   // If a resend fails without an effect, the previous code stays valid.
   'verify-otp': {
@@ -40,7 +40,7 @@ export const stepOrder: Invariant = ({ events, calls }) => {
   let opened = false;
   for (const { step, attempt, otpId, effect } of calls) {
     if (effect?.type === 'session_opened') opened = true;
-    // Sort the codes by attempt, because an abandoned call may arrive after later calls.
+    // Sort by attempt, because an abandoned call may arrive after later calls.
     const mailed = calls.flatMap((call) =>
       call.effect?.type === 'otp_sent' && call.attempt < attempt ? [call] : [],
     );

@@ -1,7 +1,6 @@
 import type { Invariant } from '../invariant.js';
 import { replay } from '../replay.js';
 
-/** The numbers of the events have no gap, and each change of the row's state has one event. */
 export const timeline: Invariant = ({ row, events, answers }) => {
   const found: string[] = [];
   for (const [index, { seq }] of events.entries()) {

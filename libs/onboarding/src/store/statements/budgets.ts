@@ -1,9 +1,9 @@
 import { statement } from '../statement.js';
 
 /**
- * Reads one page of the budgets. Deletes those that have no live onboarding and whose entries are all too old
- * to count. Locks the rows that it deletes. Skips rows that another statement is writing: the next run takes
- * them. Finds rows by `ctid`, so that PostgreSQL reads no other rows.
+ * Deletes, from one page of the budgets, those without a live onboarding whose entries are all too old to
+ * count. Locks the rows that it deletes; skips rows that another statement is writing. Finds rows by `ctid`,
+ * so that PostgreSQL reads no other rows.
  */
 export const FORGET_BUDGETS = statement(
   'forget_budgets',

@@ -4,10 +4,9 @@ import { statement } from '../statement.js';
 
 /**
  * Begins an attempt to create passkeys. Locks, in this order: the onboarding, the idempotency key, the
- * challenges. Uses up all challenges or none, and only if none of the credentials is registered for any user
- * (WebAuthn Level 3 §7.1, step 27) and the subject will not have too many passkeys. If the onboarding was
- * changed during the wait for its lock, PostgreSQL checks the conditions again. The times are compared once
- * all locks are held. If one part refuses, the whole statement fails and writes nothing.
+ * challenges. Writes nothing if a challenge is missing, a credential is registered for any user (WebAuthn
+ * Level 3 §7.1, step 27), or the subject would have too many passkeys. PostgreSQL checks the conditions again
+ * after a wait for the onboarding's lock, and compares the times once all locks are held.
  */
 export const CLAIM_AUTHENTICATORS = statement(
   'claim_authenticators',

@@ -9,10 +9,9 @@ const ENDS_AT = `date_trunc('milliseconds', least(
         o.life_ends_at))`;
 
 /**
- * Begins another sending of a code: a resend, or the decision that a lost verification did not happen.
- * Locks, in this order: the onboarding, the idempotency key, the subject's budget row. If the onboarding was
- * changed during the wait for its lock, PostgreSQL checks the conditions again. The times are compared once
- * all locks are held. If a condition does not hold, the statement writes nothing.
+ * Begins to send another code: a resend, or the decision that a lost verification did not happen. Locks, in
+ * this order: the onboarding, the idempotency key, the subject's budget row. PostgreSQL checks the conditions
+ * again after a wait for the onboarding's lock, and compares the times once all locks are held.
  */
 export const CLAIM_SEND = statement(
   'claim_send',

@@ -6,11 +6,10 @@ import { statement } from '../statement.js';
 const ENDS_AT = `date_trunc('milliseconds', least(o.otp_expires_at, o.idle_ends_at, o.life_ends_at))`;
 
 /**
- * Begins the verification of a code. Locks, in this order: the onboarding, the idempotency key, the
- * subject's budget row. If the onboarding was changed during the wait for its lock, PostgreSQL checks the
- * conditions again. The times are compared once all locks are held. Counts a wrong code in the day's budget
- * in advance. The write that ends the attempt counts the tries of this code. If a condition does not hold,
- * the statement writes nothing.
+ * Begins the verification of a code. Locks, in this order: the onboarding, the idempotency key, the subject's
+ * budget row. PostgreSQL checks the conditions again after a wait for the onboarding's lock, and compares the
+ * times once all locks are held. Counts a wrong code in the day's budget in advance; the end of the attempt
+ * counts the tries of the code.
  */
 export const CLAIM_VERIFY = statement(
   'claim_verify',

@@ -1,10 +1,9 @@
 import { statement } from '../statement.js';
 
 /**
- * Writes the changes of a command by a caller, an operator or a worker. Also records late answers. Locks, in
- * this order: the idempotency key, the onboarding, its new credentials. Writes only if the row has not
- * changed since it was read. Writes a command only before the next deadline of the row, because callers must
- * not see two states with the same version.
+ * Writes the changes of a command, or records a late answer. Locks, in this order: the idempotency key, the
+ * onboarding, its new credentials. Writes only if the row has not changed since it was read, and a command
+ * only before the row's next deadline: callers must not see two states with the same version.
  */
 export const COMMAND = statement(
   'command',

@@ -5,16 +5,12 @@ import { statement } from '../statement.js';
 
 const ms = (instant: string) => `(extract(epoch FROM ${instant}) * 1000)::float8`;
 
-/**
- * The time that PostgreSQL has spent on the statement. A time measured in this process would also contain
- * other work of the process.
- */
+/** PostgreSQL's own time: a time measured in this process would contain other work. */
 const TOOK = `${ms('clock_timestamp() - statement_timestamp()')} AS "tookMs"`;
 
 /**
- * Groups the next rows of some written states, at most `$limit` rows of each state, in the order of the
- * index. `$from` has the place after which the rows of each state are read. A count of many rows takes
- * several statements, each of which is short. Locks nothing.
+ * Groups the next rows of some written states, at most `$limit` rows of each state after its place in
+ * `$from`. So a count of many rows takes several short statements. Locks nothing.
  */
 export const COUNT_SLICE = statement(
   'count_slice',
@@ -39,9 +35,9 @@ export const COUNT_SLICE = statement(
 );
 
 /**
- * Reads how many milliseconds ago the oldest deadline passed, among the rows whose new state is not written
- * yet; null if there is no such row. Looks only at the rows whose `due_at` is oldest, so many overdue retries
- * may hide later deadlines. Locks nothing.
+ * Reads how many milliseconds ago the oldest deadline passed whose new state is not written yet; null if
+ * there is none. Looks only at the rows that are due for longest, so many overdue retries may hide deadlines.
+ * Locks nothing.
  */
 export const EXPIRY_LAG = statement(
   'expiry_lag',

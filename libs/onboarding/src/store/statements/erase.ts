@@ -1,11 +1,10 @@
 import { statement } from '../statement.js';
 
 /**
- * Erases the personal data of an onboarding in all tables. Locks the onboarding, its challenges, credentials,
- * keys and events, and the subject's budget row. Writes only if the onboarding has not changed since it was
- * read. A new attempt counts as a change, because it adds an event. {@link ERASE_LATE} must run afterwards. A
- * request that still runs cannot store its answer later, because the erasure removes the request's id from
- * its idempotency key.
+ * Erases the personal data of an onboarding in all tables; {@link ERASE_LATE} must run afterwards. Locks the
+ * onboarding, its challenges, credentials, keys and events, and the subject's budget row. Writes only if the
+ * onboarding has not changed since it was read. Clears `taken_by` of the idempotency keys, so that a running
+ * request cannot store its answer later.
  */
 export const ERASE = statement(
   'erase',
@@ -59,8 +58,8 @@ export const ERASE = statement(
 );
 
 /**
- * Erases what was written while {@link ERASE} waited for the lock of the row: the snapshot of ERASE contains
- * neither a challenge that was issued then, nor its idempotency key. Locks the challenges and the keys.
+ * Erases challenges and keys that were written while {@link ERASE} waited for the row, because its snapshot
+ * does not contain them. Locks the challenges and the keys.
  */
 export const ERASE_LATE = statement(
   'erase_late',

@@ -1,8 +1,8 @@
 import { statement } from '../statement.js';
 
 /**
- * Reads live rows whose deadline may have passed, first the row that has been due for longest. Locks nothing,
- * because the later write checks that the row has not changed.
+ * Reads live rows whose deadline may have passed, due for longest first. Locks nothing, because the later
+ * write checks that the row has not changed.
  */
 export const DUE = statement(
   'due',
@@ -20,8 +20,8 @@ export const DUE = statement(
 );
 
 /**
- * Writes the new states of many rows whose deadlines have passed. Locks the onboardings in the order of their
- * ids. Skips rows that another statement is writing, and rows that have changed since they were read.
+ * Writes the new states of rows whose deadlines have passed. Locks the onboardings in the order of their ids;
+ * skips rows that another statement is writing or has changed.
  */
 export const EXPIRE = statement(
   'expire',

@@ -4,9 +4,8 @@ import { statement } from '../statement.js';
 import { stretchesSql } from '../stretches.js';
 
 /**
- * Finds live onboardings by the provider's id of their code. There is no index for this, because each update
- * of a row would have to write the index. Reads the newest `$limit` rows of each live state and integration.
- * Locks nothing.
+ * Finds live onboardings by the provider's id of their code, without an index, which each update of a row
+ * would have to write. Reads the newest `$limit` rows of each live state and integration. Locks nothing.
  */
 export const FIND_BY_OTP_ID = statement(
   'find_by_otp_id',

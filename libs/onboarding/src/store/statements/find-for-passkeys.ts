@@ -1,6 +1,6 @@
 import { statement } from '../statement.js';
 
-/** Reads a row with its outstanding challenges, their failed submissions, and its subject's credentials. */
+/** `challenges`: unused challenges, each with its number of failed submissions. */
 export const FIND_FOR_PASSKEYS = statement(
   'find_for_passkeys',
   `SELECT o.*, clock_timestamp() AS now, (

@@ -4,24 +4,20 @@ import { statement } from '../statement.js';
 
 const isEnded = `w.state IN (${ENDED_STATES.map((state) => `'${state}'`).join(', ')})`;
 
-/**
- * SQL for one measured fact: the histogram bucket of the time between two events. There is no fact if the
- * time of an event is unknown.
- */
+/** SQL for the histogram bucket of the time between two events; no fact if a time is unknown. */
 const span = (what: string, from: string, to: string) =>
   `(CASE WHEN ${from} <= ${to} THEN '${what}' END,
     width_bucket(extract(epoch FROM ${to} - ${from})::float8 * 1000, b.ends)::text)`;
 
-/** SQL for the first time of an event. The event may also have come as a late answer. */
+/** The event may also have come as a late answer. */
 const firstOf = (type: string) =>
   `min(e.at) FILTER (WHERE e.type = '${type}'
     OR (e.type = 'late_answer' AND e.data ->> 'answer' = '${type}'))`;
 
 /**
- * Counts facts about the onboardings of a range of ids, one batch at a time. Ids grow with time, so a day is
- * a range. The fact `last` has the last id of the batch and its number of rows. An onboarding that reached a
- * stage counts for the earlier stages too, because an erased timeline no longer shows late answers. Locks
- * nothing.
+ * Counts facts about one batch of a range of ids. A day is such a range, because ids grow with time. The fact
+ * `last` has the last id of the batch and its number of rows. A stage counts for the earlier stages too,
+ * because an erased timeline no longer shows late answers. Locks nothing.
  */
 export const FUNNEL_BATCH = statement(
   'funnel_batch',
@@ -61,7 +57,6 @@ export const FUNNEL_BATCH = statement(
   { alone: true },
 );
 
-/** Reads the days that have been counted, the present time, and the id of the oldest onboarding. */
 export const FUNNEL_STATE = statement(
   'funnel_state',
   `SELECT clock_timestamp() AS now, (SELECT o.id FROM onboardings o ORDER BY o.id LIMIT 1) AS "oldestId",
@@ -70,7 +65,6 @@ export const FUNNEL_STATE = statement(
       FROM funnel_counts f WHERE f.day >= $from::date), '{}') AS days`,
 );
 
-/** Replaces the counts of a day. Locks the rows of the day. */
 export const FUNNEL_WRITE = statement(
   'funnel_write',
   `WITH gone AS (

@@ -2,11 +2,9 @@ import { ACCEPTS_PASSKEYS } from '../accepts-passkeys.js';
 import { statement } from '../statement.js';
 
 /**
- * Issues a challenge, and deletes the oldest challenges if too many are outstanding. Reads the row and the
- * credentials of its subject. Locks, in this order: the onboarding, the idempotency key, the deleted
- * challenges. Locks the onboarding, because a concurrent erasure would not see the new challenge. Writes
- * nothing if the onboarding accepts no passkeys, the subject has no room for another passkey, or the key
- * exists.
+ * Issues a challenge, and deletes the oldest ones if too many are outstanding. Locks, in this order: the
+ * onboarding (because a concurrent erasure would not see the new challenge), the idempotency key, the deleted
+ * challenges. Writes nothing if the onboarding accepts no further passkey, or if the key exists.
  */
 export const ISSUE_CHALLENGE = statement(
   'issue_challenge',

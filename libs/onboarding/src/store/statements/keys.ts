@@ -1,8 +1,8 @@
 import { statement } from '../statement.js';
 
 /**
- * Stores the answer for an idempotency key, but only its first answer. Locks the key. If an erasure holds the
- * lock, the statement waits, and then stores nothing, because the erasure has cleared `taken_by`.
+ * Stores the first answer for an idempotency key. Locks the key. After a wait for an erasure, stores nothing,
+ * because the erasure has cleared `taken_by`.
  */
 export const ANSWER = statement(
   'answer',
@@ -12,7 +12,6 @@ export const ANSWER = statement(
   RETURNING 1`,
 );
 
-/** Reads an idempotency key with its answer. Locks nothing. */
 export const FIND_KEY = statement(
   'find_key',
   `SELECT k.fingerprint, k.taken_by AS "takenBy", k.onboarding_id AS "onboardingId",
@@ -22,7 +21,6 @@ export const FIND_KEY = statement(
   WHERE k.caller = $caller::text AND k.route = $route::text AND k.key = $key::text`,
 );
 
-/** Deletes an idempotency key without an answer. Locks the key. */
 export const RELEASE_KEY = statement(
   'release_key',
   `DELETE FROM idempotency_keys k
@@ -31,8 +29,8 @@ export const RELEASE_KEY = statement(
 );
 
 /**
- * Deletes expired idempotency keys, oldest first. Locks the keys. Skips keys that are being written: the next
- * run takes them. Finds rows by `ctid`, so that PostgreSQL reads no other rows.
+ * Deletes expired idempotency keys, oldest first. Locks the keys; skips keys that are being written. Finds
+ * rows by `ctid`, so that PostgreSQL reads no other rows.
  */
 export const FORGET_KEYS = statement(
   'forget_keys',

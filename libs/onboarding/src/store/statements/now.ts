@@ -6,11 +6,10 @@ const OF_INTEGRATION = '(o.integration COLLATE "C")';
 const ANY = `ARRAY['']`;
 
 /**
- * Groups the rows of an index. Reads at most `$limit` rows of each key, the oldest first, so that the time
- * does not grow with the number of rows. If a key has more rows, `isCapped` is set on all its groups. Only
- * the key and the index's own predicate select rows: with another condition, PostgreSQL would read any number
- * of rows that do not meet it. The key is compared with a range. With `=`, PostgreSQL would use the index of
- * the primary key instead of this index. Locks nothing.
+ * Groups the rows of an index. Reads at most the oldest `$limit` rows of each key; if a key has more rows,
+ * `isCapped` is set on all its groups. For a condition besides the key and the index's own predicate,
+ * PostgreSQL would read any number of rows. With `=` on the key, PostgreSQL would use the primary key, so the
+ * key is compared with a range. Locks nothing.
  */
 const grouped = (
   name: string,
@@ -50,7 +49,6 @@ export const NOW_PARKED = grouped(
   { beginnings: ANY, by: 'o.parked_reason AS reason, o.step', facts: 'min(o.parked_at) AS since' },
 );
 
-/** Live onboardings with an unknown outcome, which wait for a decision. */
 export const NOW_LOST = grouped(
   'now_lost',
   { key: OF_STATE },
@@ -61,7 +59,6 @@ export const NOW_LOST = grouped(
   },
 );
 
-/** Ended onboardings with an attempt whose outcome is unknown. */
 export const NOW_ENDED_UNRESOLVED = grouped(
   'now_ended_unresolved',
   { key: OF_INTEGRATION, only: IS_ENDED_UNRESOLVED },

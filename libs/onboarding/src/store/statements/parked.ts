@@ -1,8 +1,8 @@
 import { statement } from '../statement.js';
 
 /**
- * Reads the integrations with onboardings that wait for a repair. Leaves out paused integrations, which get
- * no probe. Locks nothing.
+ * Reads the integrations with onboardings that wait for a repair, without paused integrations, which get no
+ * probe. Locks nothing.
  */
 export const PARKED_INTEGRATIONS = statement(
   'parked_integrations',
@@ -13,9 +13,8 @@ export const PARKED_INTEGRATIONS = statement(
 );
 
 /**
- * Reads parked rows that may continue, first the row that has been parked for longest. A row that is parked
- * again waits twice as long as before, up to a limit. Leaves out rows whose deadline has passed, because they
- * will expire.
+ * Reads parked rows that may continue, parked for longest first, without those that will expire. A row that
+ * is parked again waits twice as long as before, up to a limit.
  */
 export const PARKED = statement(
   'parked',
@@ -30,7 +29,7 @@ export const PARKED = statement(
 
 /**
  * Reads resumed integrations with onboardings that the pause has parked. Leaves out integrations whose resume
- * is still under way, because the operation of the resume releases their onboardings. Locks nothing.
+ * is still under way, because its operation releases their onboardings. Locks nothing.
  */
 export const RESUMED_INTEGRATIONS = statement(
   'resumed_integrations',
@@ -43,8 +42,8 @@ export const RESUMED_INTEGRATIONS = statement(
 );
 
 /**
- * Reads onboardings that a pause has parked, oldest first. Returns no rows while the integration is paused.
- * Locks nothing.
+ * Reads onboardings that a pause has parked, oldest first; none while the integration is paused. Locks
+ * nothing.
  */
 export const PARKED_BY_PAUSE = statement(
   'parked_by_pause',

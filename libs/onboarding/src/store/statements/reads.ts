@@ -1,12 +1,10 @@
 import { statement } from '../statement.js';
 
-/** Reads one row by its id. Locks nothing. */
 export const FIND = statement(
   'find',
   `SELECT o.*, clock_timestamp() AS now FROM onboardings o WHERE o.id = $id::uuid`,
 );
 
-/** Reads the rows that have events after a given number. Locks nothing. */
 export const WITH_NEW_EVENTS = statement(
   'with_new_events',
   `SELECT DISTINCT ON (o.id) o.*, clock_timestamp() AS now
@@ -25,9 +23,8 @@ export const WAIT_FOR_WRITERS = statement(
 );
 
 /**
- * Waits for a running start of an onboarding for the subject. This may be the first start, whose budget row
- * is not visible yet. Locks the subject's budget row, as a start does. Then fails, so that nothing is
- * written.
+ * Waits for a running start for the subject, even if its budget row is not visible yet. Locks the budget row,
+ * as a start does. Then fails, so that nothing is written.
  */
 export const WAIT_FOR_STARTS = statement(
   'wait_for_starts',
@@ -40,10 +37,8 @@ export const WAIT_FOR_STARTS = statement(
   { alone: true },
 );
 
-/** Reads PostgreSQL's clock. Locks nothing. */
 export const NOW = statement('now', 'SELECT clock_timestamp() AS now');
 
-/** Reads the subject's latest onboarding, live or ended. Locks nothing. */
 export const FIND_LATEST = statement(
   'find_latest',
   `SELECT b.live_id AS "liveId", o.*, clock_timestamp() AS now

@@ -1,9 +1,8 @@
 import { statement } from '../statement.js';
 
 /**
- * Counts for each key id the values that only this key can decrypt: data keys of rows, codes, and answers of
- * idempotency keys. Values under the data key of a row have the key id `@row`, and are not counted. Locks
- * nothing.
+ * Counts for each key id the values that only this key can decrypt: data keys, codes, and answers of
+ * idempotency keys, but not values under a row's data key (`@row`). Locks nothing.
  */
 export const KEY_USE = statement(
   'key_use',
@@ -20,7 +19,7 @@ export const KEY_USE = statement(
   { alone: true },
 );
 
-/** Reads all key ids except the current one. Finds each id with one step in the index. Locks nothing. */
+/** Finds each key id except the current one with one step in the index. Locks nothing. */
 export const OTHER_KEY_IDS = statement(
   'other_key_ids',
   `WITH RECURSIVE ids AS (
@@ -33,7 +32,6 @@ export const OTHER_KEY_IDS = statement(
   { alone: true },
 );
 
-/** Reads a page of the rows whose data key is sealed with a given key. Locks nothing. */
 export const SEALED_WITH = statement(
   'sealed_with',
   `SELECT o.id, o.sealed_data_key AS "sealedDataKey" FROM onboardings o
@@ -43,8 +41,8 @@ export const SEALED_WITH = statement(
 );
 
 /**
- * Replaces the sealed data keys of rows. Locks the onboardings in the order of their ids. Skips rows that
- * another statement is writing, erasing or resealing: the next run takes them.
+ * Replaces the sealed data keys of rows. Locks the onboardings in the order of their ids; skips rows that
+ * another statement is writing.
  */
 export const WRAP = statement(
   'wrap',
@@ -60,9 +58,7 @@ export const WRAP = statement(
   { alone: true },
 );
 
-/**
- * Reads one onboarding for each sealing key. Finds each onboarding with one step in the index. Locks nothing.
- */
+/** Finds one onboarding for each sealing key, each with one step in the index. Locks nothing. */
 export const ONE_PER_SEALING_KEY = statement(
   'one_per_sealing_key',
   `WITH RECURSIVE ids AS (
@@ -80,7 +76,6 @@ export const ONE_PER_SEALING_KEY = statement(
   { alone: true },
 );
 
-/** Reads the newest onboardings with an anchor (the stored hash of a timeline). Locks nothing. */
 export const LAST_ANCHORED = statement(
   'last_anchored',
   `SELECT o.id FROM onboardings o WHERE o.anchor IS NOT NULL ORDER BY o.id DESC LIMIT 5`,

@@ -3,9 +3,9 @@ import { IS_PAUSED } from '../paused.js';
 import { statement } from '../statement.js';
 
 /**
- * Begins the next attempt of a waiting step. Does not count the attempt in a budget, because the submission
- * is already counted, or the provider treats the attempt as a repetition. Locks the onboarding, and then
- * reads the clock. If another worker was faster, the row has another attempt number, and nothing is written.
+ * Begins the next attempt of a waiting step. Charges no budget, because the submission is already counted, or
+ * the provider treats the attempt as a repetition. Locks the onboarding, and then reads the clock. If another
+ * worker was faster, the attempt number differs, and nothing is written.
  */
 export const RETRY = statement(
   'retry',
@@ -41,8 +41,8 @@ export const RETRY = statement(
 );
 
 /**
- * Begins the next try to send a code, and counts it in the budget, because each try may send a mail. Locks
- * the onboarding, then the subject's budget row. If a budget is used up, the statement writes nothing.
+ * Begins the next try to send a code, and charges the budget, because each try may send a mail. Locks the
+ * onboarding, then the subject's budget row. If a budget is used up, nothing is written.
  */
 export const RETRY_SEND = statement(
   'retry_send',

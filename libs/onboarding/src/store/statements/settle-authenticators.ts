@@ -3,8 +3,8 @@ import { statement } from '../statement.js';
 
 /**
  * Writes the end of an attempt to create passkeys. Locks, in this order: the onboarding, the idempotency key
- * if an answer is stored, the new credentials. Writes only if the row has not changed since it was read,
- * neither by a write nor by time (`changesAt`).
+ * if an answer is stored, the new credentials. Writes only if neither a write nor time (`changesAt`) has
+ * changed the row since it was read.
  */
 export const SETTLE_AUTHENTICATORS = statement(
   'settle_authenticators',

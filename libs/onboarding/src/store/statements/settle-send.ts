@@ -4,9 +4,9 @@ import { statement } from '../statement.js';
 
 /**
  * Writes the end of an attempt to send a code. Locks, in this order: the onboarding, the idempotency key if
- * an answer is stored, the subject's budget row if the send is refunded. Writes only if the row has not
- * changed since it was read, neither by a write nor by time (`changesAt`). The statement reads the budget as
- * it was before the refund, so it leaves out the refunded entry.
+ * an answer is stored, the subject's budget row if the send is refunded. Writes only if neither a write nor
+ * time (`changesAt`) has changed the row since it was read. Reads the budget as it was before the refund, so
+ * it leaves out the refunded entry.
  */
 export const SETTLE_SEND = statement(
   'settle_send',

@@ -3,10 +3,10 @@ import { HAS_ROOM_FOR_WRONG_CODE, roomForSendAt } from '../budget.js';
 import { statement } from '../statement.js';
 
 /**
- * Writes the end of an attempt to verify a code. Locks, in this order: the onboarding, the idempotency key
- * if an answer is stored, the subject's budget row if the try is refunded. Writes only if the row has not
- * changed since it was read, neither by a write nor by time (`changesAt`). The statement reads the budget as
- * it was before the refund, so it leaves out the refunded entry.
+ * Writes the end of an attempt to verify a code. Locks, in this order: the onboarding, the idempotency key if
+ * an answer is stored, the subject's budget row if the try is refunded. Writes only if neither a write nor
+ * time (`changesAt`) has changed the row since it was read. Reads the budget as it was before the refund, so
+ * it leaves out the refunded entry.
  */
 export const SETTLE_VERIFY = statement(
   'settle_verify',

@@ -4,10 +4,9 @@ import { statement } from '../statement.js';
 
 /**
  * Inserts an onboarding whose first attempt is in flight. Locks, in this order: the idempotency key, the
- * superseded onboarding, the subject's budget row. The budget row also has the id of the subject's live
- * onboarding. Of two starts for one subject, the second waits for the budget row, and then reads the id that
- * the first has written. If the snapshot does not contain an onboarding with this id, the onboarding is new
- * and counts as live. If a condition does not hold, the statement writes nothing.
+ * superseded onboarding, the subject's budget row. Of two starts for one subject, the second waits for the
+ * budget row, and then reads the live onboarding's id that the first has written. If the snapshot contains no
+ * onboarding with this id, that onboarding counts as live.
  */
 export const START = statement(
   'start',

@@ -1,6 +1,6 @@
 import { statement } from '../statement.js';
 
-/** Reads a timeline with its row in one statement, so that both are from the same time. */
+/** Reads a timeline and its row in one statement, so that both are from the same time. */
 export const TIMELINE = statement(
   'timeline',
   `SELECT o.id, o.state, o.last_seq AS "lastSeq", o.anchor, o.anchored_seq AS "anchoredSeq", coalesce((
@@ -11,7 +11,6 @@ export const TIMELINE = statement(
   FROM onboardings o WHERE o.id = $id::uuid`,
 );
 
-/** Reads a page of timelines with their rows, oldest first. */
 export const TIMELINES = statement(
   'timelines',
   `SELECT o.id, o.state, o.last_seq AS "lastSeq", o.anchor, o.anchored_seq AS "anchoredSeq", coalesce((
@@ -24,8 +23,8 @@ export const TIMELINES = statement(
 );
 
 /**
- * Reads timelines of ended onboardings whose stored hash (the anchor) is missing or covers too few events.
- * The timeline that has been due for longest is first. Locks nothing.
+ * Reads ended timelines whose anchor is missing or covers too few events, due for longest first. Locks
+ * nothing.
  */
 export const UNANCHORED = statement(
   'unanchored',
@@ -41,8 +40,8 @@ export const UNANCHORED = statement(
 );
 
 /**
- * Writes the anchors (stored hashes) of timelines. Locks the onboardings in the order of their ids. Skips
- * rows that have new events or that another statement is writing: the next run takes them.
+ * Writes the anchors of timelines. Locks the onboardings in the order of their ids; skips rows that have new
+ * events or that another statement is writing.
  */
 export const ANCHOR = statement(
   'anchor',
@@ -59,7 +58,6 @@ export const ANCHOR = statement(
   { alone: true },
 );
 
-/** Reads the events of a timeline after an event number, oldest first. */
 export const EVENTS_AFTER = statement(
   'events_after',
   `SELECT e.onboarding_id AS "onboardingId", e.seq, e.type, e.at, e.actor, e.data FROM onboarding_events e

@@ -1,7 +1,6 @@
 import { OF_STATE } from '../list.js';
 import { statement } from '../statement.js';
 
-/** Delays the try of a waiting step. Locks the onboarding. */
 export const PUT_OFF = statement(
   'put_off',
   `UPDATE onboardings o SET
@@ -15,8 +14,8 @@ export const PUT_OFF = statement(
 );
 
 /**
- * Stores the provider requests that each try of a submission sends again. Only the process that holds the
- * lease of the attempt may do this. Locks the onboarding.
+ * Stores the provider requests that each try of a submission sends again, while the attempt has its lease.
+ * Locks the onboarding.
  */
 export const KEEP_REQUESTS = statement(
   'keep_requests',
@@ -26,9 +25,9 @@ export const KEEP_REQUESTS = statement(
 );
 
 /**
- * Finds steps that no process works on, because their job was lost or their process is gone. Sets a later
- * `due_at` in each row, so that the new job has time before the next search. Locks the onboardings. Skips
- * locked rows: a process is working on them.
+ * Finds steps whose job was lost or whose process is gone. Sets a later `due_at`, so that the new job has
+ * time before the next search. Locks the onboardings; skips locked rows, because a process is working on
+ * them.
  */
 export const WAKE = statement(
   'wake',
@@ -53,7 +52,7 @@ export const WAKE = statement(
   { alone: true },
 );
 
-/** Restores the due time of rows that got no job, so that the next run finds them. Locks the onboardings. */
+/** Restores the due time of rows that got no job. Locks the onboardings. */
 export const NOT_WOKEN = statement(
   'not_woken',
   `UPDATE onboardings o SET due_at = least(o.lease_until, o.next_attempt_at)
@@ -62,9 +61,8 @@ export const NOT_WOKEN = statement(
 );
 
 /**
- * Reads steps in one stored state whose jobs can be queued again, because the steps wait for their next try
- * or their process is gone. Pages follow the index: each page begins after `$key` and `$after`, and ends
- * before `$beyond`. Locks nothing.
+ * Reads steps in one stored state that wait for their next try or whose process is gone. A page begins after
+ * `$key` and `$after`, and ends before `$beyond`. Locks nothing.
  */
 export const WAITING_STEPS = statement(
   'waiting_steps',
