@@ -113,7 +113,8 @@ describe('no code, session, passkey, key, password, token or contact', () => {
     const { code, said } = ends.get(way)!;
     expect(code).toBe(way === 'SIGABRT' ? 'SIGABRT' : 1);
     if (way !== 'SIGABRT') expect(said).toMatch(/^gangway crashed: /m);
-    if (['exception', 'rejection'].includes(way)) expect(said).toMatch(/crashed as told\n\s+at laden/);
+    if (['exception', 'rejection'].includes(way))
+      expect(said).toMatch(/crash of the test\n\s+at errorWithSettings/);
     expect(canary.hunt.in(said)).toEqual([]);
   });
 

@@ -3,7 +3,7 @@
  */
 function errorWithSettings() {
   const known = { ...process.env };
-  const error = new Error('crashed as told', { cause: new Error('the cause', { cause: known }) });
+  const error = new Error('crash of the test', { cause: new Error('the cause', { cause: known }) });
   return Object.assign(error, {
     config: { data: JSON.stringify(known), headers: known },
     known,
