@@ -8,40 +8,40 @@ import { Plain } from './console.js';
 import { INHERITED_PORTS, type InheritedPort } from './inherited-ports.js';
 import { letGo, type HeldPort } from './ports.js';
 
-/** An app may take up to 25 s to drain. If it has not ended after this time, the starter kills it. */
+/** After this time, the starter kills an app. An app may take up to 25 s to drain. */
 const STOP_MS = 30_000;
 const LAST_LINES = 15;
 
-/** An app that runs as a child process. Its output goes to .gangway/logs. */
+/** An app in a child process. Its output goes to .gangway/logs. */
 export interface AppProcess {
   readonly name: string;
   readonly pid: number;
   readonly log: string;
-  /** Resolves when the process has ended, with the exit code or the signal. */
+  /** Resolves to the exit code or the signal. */
   readonly ended: Promise<string>;
-  /** Waits until a GET of the address answers 2xx. Throws Plain if the app dies or takes too long. */
+  /** Waits until a GET of the URL answers 2xx. @throws Plain if the app dies or takes too long. */
   ready(url: string, withinMs: number): Promise<void>;
   /** Asks the app to drain, and waits until it has ended. */
   stop(): Promise<void>;
   lastWords(): string;
 }
 
-/** @returns the entry file of an app. All apps are compiled, except the demo, which is plain JavaScript. */
+/** All apps are compiled, except the demo, which is plain JavaScript. */
 export const entryOf = (app: string): string =>
   join(CHECKOUT, app === 'demo' ? 'apps' : 'dist/apps', app, 'src', 'main.js');
 
 const PRELOADED = join(CHECKOUT, 'dist', 'tools', 'inherited-ports.js');
-/** The first descriptor after standard input, output and error. */
+/** After standard input, output and error. */
 const FIRST_FD = 3;
 
-/** Reads an internal property, because Node.js has no public one for the file descriptor of a socket. */
+/** Node.js has no public property for the file descriptor of a socket. */
 function descriptorOf(socket: Server): number {
   const { _handle: handle } = socket as unknown as { _handle: { fd: number } };
   return handle.fd;
 }
 
 /**
- * Starts an app with its own log file. The app inherits the open socket of its port.
+ * Starts an app, which inherits the open socket of its port.
  *
  * @param app a folder of apps/
  * @param env the whole environment of the process
@@ -54,7 +54,7 @@ export function startApp(app: string, env: NodeJS.ProcessEnv, held: HeldPort): A
     const { address, port } = socket.address() as AddressInfo;
     return { address, port, fd: FIRST_FD + index };
   });
-  // Give the app its own process group: Ctrl-C must reach only the starter, which stops the apps in order.
+  // Ctrl-C must reach only the starter, which stops the apps in order. So each app has its own process group.
   const child = spawn(process.execPath, ['--enable-source-maps', '--import', PRELOADED, entryOf(app)], {
     cwd: CHECKOUT,
     detached: true,

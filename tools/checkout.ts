@@ -5,23 +5,21 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Plain } from './console.js';
 
-/** The folder of package.json. Search for it, because the compiled form of this file is one level deeper. */
+/**
+ * The folder of package.json. The compiled form of this file is one level deeper, so search for the folder.
+ */
 export const CHECKOUT = findCheckout(dirname(fileURLToPath(import.meta.url)));
 
-/** The folder for files that Gangway keeps between runs and that git ignores: logs, secrets, data. */
+/** Files that Gangway keeps between runs and that git ignores: logs, secrets, data. */
 export const STATE = join(CHECKOUT, '.gangway');
 
-/** PostgreSQL does not run as root. If this user is root, PostgreSQL runs as another user. */
+/** Whether this user is root. PostgreSQL then runs as another user. */
 export const AS_ROOT = process.getuid?.() === 0;
 
 /**
- * Creates the folder for the data of embedded servers, if it does not exist. The folder is inside the
- * checkout, except in two cases, in which it is under /var/tmp:
- *
- * - The user is root. PostgreSQL then runs as another user, who may be unable to enter the checkout.
- * - The file system of the checkout cannot restrict a folder to its owner (a Windows disk under WSL).
- *
- * @returns an absolute path; the folder exists and belongs to this user
+ * Creates the folder for the data of embedded servers, inside the checkout. The folder is under /var/tmp if
+ * PostgreSQL's user may be unable to enter the checkout (this user is root), or if the checkout's file system
+ * cannot restrict a folder to its owner (a Windows disk under WSL).
  */
 export function serversFolder(): string {
   if (!AS_ROOT) {
@@ -30,8 +28,8 @@ export function serversFolder(): string {
   }
   const id = createHash('sha256').update(CHECKOUT).digest('hex').slice(0, 12);
   const outside = join('/var/tmp', `gangway-${userInfo().username}-${id}`);
-  // Set the umask, because with 077 PostgreSQL's user could not enter the folders. Files with secrets get a
-  // mode of their own.
+  // With the umask 077, PostgreSQL's user could not enter the folders. Files with secrets have their own
+  // mode.
   if (AS_ROOT) process.umask(0o022);
   mkdirSync(outside, { recursive: true });
   // Any user may create folders in /var/tmp. Data must not go into a folder of another user.
@@ -41,7 +39,7 @@ export function serversFolder(): string {
   return outside;
 }
 
-/** @returns the cache folder that all checkouts of this user share. It may be deleted at any time. */
+/** @returns the cache folder of all checkouts of this user. It may be deleted at any time. */
 export function cacheFolder(): string {
   const base = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
   return join(base, 'gangway');

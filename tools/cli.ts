@@ -11,9 +11,9 @@ const CLI = join(CHECKOUT, 'dist', 'apps', 'cli', 'src', 'main.js');
 const HELP = new Set(['--help', '-h', 'help']);
 
 /**
- * `npm run gangway -- …`: the command line. Without DATABASE_URL, it has the environment of the service that
- * `npm start` runs in this folder. With DATABASE_URL, the HASH_KEY of the service must be set too, because
- * the service finds an API key by its hash.
+ * `npm run gangway -- …`. Without DATABASE_URL, the command has the environment of this folder's `npm start`.
+ * With DATABASE_URL, the service's HASH_KEY must be set too, because the service finds API keys by their
+ * hash.
  */
 await runTool(() => {
   const [first, ...rest] = process.argv.slice(2);

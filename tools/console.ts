@@ -1,9 +1,8 @@
 /**
- * Output for people at the terminal. It has only plain lines, without cursor control, so it looks the same in
- * a log file.
+ * Output for people at the terminal: plain lines without cursor control, which look the same in a log file.
  */
 
-// If the program that reads the output ends (`npm start | head`), stop in order, as if the terminal closed.
+// If the reader of the output ends (`npm start | head`), stop in order, as if the terminal closed.
 process.stdout.once('error', () => {
   process.stdout.on('error', () => undefined);
   process.kill(process.pid, 'SIGHUP');
@@ -13,12 +12,7 @@ export function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/**
- * Prints the name of the work, does the work, and prints how long it took.
- *
- * @param what the name of the work
- * @returns what the work returns; an error of the work is thrown
- */
+/** Does the work. Prints its name `what` before, and its duration after. */
 export async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
   const startedAt = performance.now();
   say(`→ ${what} …`);
@@ -27,10 +21,7 @@ export async function step<T>(what: string, work: () => Promise<T>): Promise<T> 
   return result;
 }
 
-/**
- * Runs a tool to its end. An error becomes one readable message and exit code 1. Unexpected errors also show
- * their stack.
- */
+/** An error becomes one readable message and exit code 1. Only an unexpected error shows its stack. */
 export async function runTool(main: () => Promise<void> | void): Promise<void> {
   try {
     await main();
@@ -42,7 +33,7 @@ export async function runTool(main: () => Promise<void> | void): Promise<void> {
   }
 }
 
-/** An error whose message is complete for its reader: what is wrong, and what to do. */
+/** An error whose message tells its reader what is wrong and what to do. */
 export class Plain extends Error {
   override readonly name = 'Plain';
 }

@@ -1,12 +1,12 @@
 /**
- * The dashboards of `deploy/observability/grafana`. After a change here, write them with
- * `ACCEPT_DASHBOARDS=1 npm run test:unit -- test/observability`.
+ * The dashboards of `deploy/observability/grafana`. After a change, write them with `ACCEPT_DASHBOARDS=1 npm
+ * run test:unit -- test/observability`.
  */
 
 interface Panel {
   type: 'timeseries' | 'stat' | 'text' | 'table';
   title: string;
-  /** The width in columns. A row has 24. */
+  /** In columns. A row has 24. */
   width: number;
   height: number;
   [member: string]: unknown;
@@ -26,7 +26,7 @@ const targets = (queries: readonly Query[]) =>
     legendFormat,
   }));
 
-/** Makes a panel with lines over time. @param more `max` of the axis, or a note for the reader */
+/** Makes a panel with lines over time. `note` is for its reader, `max` for its axis. */
 function graph(
   title: string,
   unit: string,
@@ -58,7 +58,7 @@ function graph(
   };
 }
 
-/** Makes a panel with one number. It is red from `bad` on, or below `bad` if `isRedBelow` is true. */
+/** Makes a panel with one number, which is red from `bad` on, or below `bad` if `isRedBelow` is true. */
 function stat(title: string, unit: string, expr: string, bad: number | null, isRedBelow = false): Panel {
   const [low, high] = isRedBelow ? ['red', 'green'] : ['green', 'red'];
   const steps = bad === null ? [] : [{ color: high, value: bad }];
@@ -83,10 +83,7 @@ function stat(title: string, unit: string, expr: string, bad: number | null, isR
   };
 }
 
-/**
- * @returns a PromQL expression for a number of onboardings. Its value is 0 if there are no such onboardings,
- *   and absent if nothing was counted.
- */
+/** @returns an expression that is 0 if there are no such onboardings, and absent if nothing was counted. */
 const counted = (expr: string) => `sum(${expr}) or 0 * max(gangway_onboardings_counted_age_seconds)`;
 
 const text = (title: string, height: number, content: string): Panel => ({
@@ -121,7 +118,7 @@ const alerts: Panel = {
   ],
 };
 
-/** Puts the panels of a row beside each other. A panel without room goes to the next line. */
+/** A panel without room beside the others goes to the next line. */
 function laidOut(rows: readonly Row[]): object[] {
   let y = 0;
   let id = 0;
@@ -154,7 +151,7 @@ function laidOut(rows: readonly Row[]): object[] {
 }
 
 const datasource = { type: 'datasource', name: 'datasource', label: 'Prometheus', query: 'prometheus' };
-/** @param metric a gauge with a series for each value of the label `name`, also without traffic */
+/** @param metric a gauge with a series for each value of the label, also without traffic */
 const labelVariable = (name: string, metric: string) => ({
   type: 'query',
   name,
@@ -429,7 +426,7 @@ const queues = dashboard(
   ],
 );
 
-/** The tag by which Jaeger finds the traces, encoded for a URL. */
+/** The tag of the traces in Jaeger, encoded for a URL. */
 const TAGS = encodeURIComponent('{"gangway.onboarding.id":"ID"}').replace('ID', '${onboarding}');
 
 const LINKS = [

@@ -1,4 +1,4 @@
 import { createDataSource, parseMigrationUrl } from '#libs/database';
 
-/** For TypeORM's command line: `typeorm migration:show -d dist/tools/data-source.js`. */
+/** For `typeorm migration:show -d dist/tools/data-source.js`. */
 export default createDataSource({ url: parseMigrationUrl(process.env) });

@@ -4,24 +4,21 @@ import { dirname, join } from 'node:path';
 import { Plain } from './console.js';
 import { STATE } from './checkout.js';
 
-/** The secrets of one checkout's development servers. They are made once for each checkout. */
+/** The secrets of one checkout's development servers, made once. */
 export interface DevSecrets {
   apiKey: string;
   /** `id:base64` of 32 bytes. */
   sealingKeys: string;
   /** base64 of 32 bytes. */
   hashKey: string;
-  /** The integrator's P-256 private key, 64 hex digits. */
+  /** P-256, 64 hex digits. */
   integratorPrivateKey: string;
-  /**
-   * P-256 private keys of the sandbox's Turnkey, 64 hex digits each: the API key, and the keys of the two
-   * enclaves.
-   */
+  /** P-256, 64 hex digits each: the API key of the sandbox's Turnkey, and the keys of its two enclaves. */
   turnkeyApiPrivateKey: string;
   turnkeySignerPrivateKey: string;
   turnkeyNotarizerPrivateKey: string;
   turnkeyOrganizationId: string;
-  /** The password of both embedded servers. */
+  /** Of both embedded servers. */
   databasePassword: string;
 }
 
@@ -30,7 +27,6 @@ export const DEV_SECRETS = join(STATE, 'dev.json');
 /**
  * Reads the development secrets, and makes the missing ones. Only the owner may read the file.
  *
- * @param file another file, for tests
  * @throws Plain if the file is not JSON
  */
 export function loadDevSecrets(file = DEV_SECRETS): DevSecrets {
@@ -49,7 +45,7 @@ export function loadDevSecrets(file = DEV_SECRETS): DevSecrets {
   };
   if (Object.keys(secrets).every((name) => name in kept)) return secrets;
   mkdirSync(dirname(file), { recursive: true });
-  // Write another file and rename it, so that no other command reads a half-written file.
+  // Write another file and rename it, so that no command reads a half-written file.
   const aside = `${file}.${process.pid}`;
   writeFileSync(aside, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
   renameSync(aside, file);
@@ -66,7 +62,7 @@ function readKept(file: string): Partial<DevSecrets> {
   try {
     return JSON.parse(text) as Partial<DevSecrets>;
   } catch {
-    // Keep the file, because the data in this folder cannot be decrypted without the secrets in it.
+    // Keep the file, because the data in this folder cannot be decrypted without its secrets.
     throw new Plain(`${file} is not JSON. Correct it, or delete it and run: npm run reset`);
   }
 }
@@ -78,11 +74,9 @@ function newP256PrivateKey(): string {
 }
 
 /**
- * Derives the public key for the sandbox from a private key. The result has the form of the header
- * `X-Pubkey`: `0x` and the compressed point in hex (SEC 1 §2.3.3).
- *
  * @param privateKey hex, with or without `0x`
- * @returns undefined if the text is not a private key; the service reports this error itself
+ * @returns the public key as in `X-Pubkey`: `0x` and the compressed point in hex (SEC 1 §2.3.3). Undefined if
+ *   the text is not a private key; the service reports this error itself.
  */
 export function publicKeyOf(privateKey: string): string | undefined {
   const pair = createECDH('prime256v1');

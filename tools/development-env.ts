@@ -15,34 +15,31 @@ export interface Ports {
 }
 
 export interface DevelopmentEnv {
-  /** The environment of the service, the worker and the sandbox. */
+  /** For the service, the worker and the sandbox. */
   env: NodeJS.ProcessEnv;
-  /** The environment of the demo. Like any caller, the demo gets only the service's address and a key. */
+  /** Like any caller, the demo gets no secret except an API key. */
   demoEnv: NodeJS.ProcessEnv;
-  /** The environment of the console. It has no key of a provider and no sealing key. */
+  /** Has no provider's key, no sealing key and no API key. */
   consoleEnv: NodeJS.ProcessEnv;
   serviceUrl: string;
   workerUrl: string;
   sandboxUrl: string;
-  /** The address with the host name `localhost`, because the relying party has the id `localhost`. */
+  /** Has the host name `localhost`, which is the relying party's id. */
   demoUrl: string;
   consoleUrl: string;
   apiKey: string;
   rpId: string;
   origin: string;
-  /**
-   * The integration's CUSTODY setting, if the integration has one: who keeps the session key, `server` or
-   * `client`.
-   */
+  /** Who keeps the session key, `server` or `client`, if the integration has this setting. */
   custody: string | undefined;
 }
 
-/** Drops empty variables, because they count as unset in this tool and in the apps. */
+/** Empty variables count as unset in this tool and in the apps. */
 function set(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
 }
 
-/** Makes the variables of one integration. All integrations have the same relying party. */
+/** All integrations have the same relying party. */
 function integrationEnv(name: string, origin: string, own: Record<string, string>): Record<string, string> {
   const all = {
     RP_ID: 'localhost',
@@ -55,7 +52,7 @@ function integrationEnv(name: string, origin: string, own: Record<string, string
   );
 }
 
-/** @returns the public key of this private key: 65 bytes, in hex. */
+/** @returns the public key: 65 bytes, in hex. */
 function uncompressed(privateKeyHex: string): string {
   const pair = createECDH('prime256v1');
   pair.setPrivateKey(privateKeyHex, 'hex');
@@ -63,12 +60,12 @@ function uncompressed(privateKeyHex: string): string {
 }
 
 /**
- * Makes the environment of the apps under `npm start`. Variables that the user sets override the development
- * values, except the addresses.
+ * Makes the environment of the apps under `npm start`. The user's variables override the development values,
+ * except the addresses.
  *
- * @param integration the integration to configure. The sandbox stands in for the integration's provider.
- * @throws Plain if the integration has no development values, or if the sandbox cannot derive a public key
- *   from INTEGRATION_BYZANTINE_PRIVATE_KEY
+ * @param integration whose provider the sandbox stands in for
+ * @throws Plain if the integration has no development values, or if INTEGRATION_BYZANTINE_PRIVATE_KEY is not
+ *   a private key
  */
 export function developmentEnv(
   secrets: DevSecrets,
@@ -103,7 +100,7 @@ export function developmentEnv(
       AUTH_PROXY_URL: sandboxUrl,
       AUTH_PROXY_CONFIG_ID: AUTH_PROXY_CONFIG_ID,
     }),
-    // Stop without a delay, because there is no load balancer that must notice the stop.
+    // No load balancer must notice the stop.
     DRAIN_NOTICE_MS: '0',
     ...(set(own) as Record<string, string>),
   };
@@ -114,7 +111,7 @@ export function developmentEnv(
   const prefix = `INTEGRATION_${integration.toUpperCase().replaceAll('-', '_')}_`;
   const origins = settings[`${prefix}ORIGINS`]?.split(',');
   if (!origins) throw new Plain(`tools/development-env.ts has no variables ${prefix}…: add them.`);
-  // Add the demo's origin to the user's own origins too, because the demo's port may change.
+  // The demo's port may change, so add the demo's origin to the user's own origins too.
   if (settings[`${prefix}RP_ID`] === 'localhost' && !origins.includes(demoUrl)) origins.push(demoUrl);
   const env = {
     ...settings,

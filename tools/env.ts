@@ -6,8 +6,8 @@ import { servingHere } from './running.js';
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /**
- * `npm run -s gangway -- env` prints the addresses of this folder's `npm start` as shell assignments. After
- * an error, standard output is empty, so that `eval` changes no variable.
+ * Prints the addresses of this folder's `npm start` as shell assignments. After an error, standard output is
+ * empty, so that `eval` changes no variable.
  *
  * @throws Plain if no `npm start` serves in this folder
  */

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * The launcher: the entry of all npm scripts. It runs on Node.js ≥ 20.19 before any package is installed. So
- * it is plain JavaScript, and imports only node: modules and files of tools/launcher. It installs the
- * dependencies, finds a Node.js 24, builds if the build is stale, and runs the compiled tool.
+ * The launcher of all npm scripts. It runs on Node.js ≥ 20.19 before any package is installed, so it imports
+ * only node: modules and tools/launcher. It installs the dependencies, finds a Node.js 24, builds if the
+ * build is stale, and runs the compiled tool.
  *
  *   node tools/gangway.mjs start | reset | test [unit|int|e2e|long] | …   a tool, dist/tools/<name>.js
  *   node tools/gangway.mjs run <app> …                        an app, dist/apps/<app>/src/main.js
@@ -23,17 +23,17 @@ import { findNode24 } from './launcher/node24.mjs';
 const checkout = dirname(dirname(fileURLToPath(import.meta.url)));
 const [command = '', ...args] = process.argv.slice(2);
 
-/** The commands that use the servers' data. Only one process at a time may use this data. */
+/** Only one process at a time may use the servers' data. */
 const USES_SERVERS = new Set(['start', 'reset']);
 
-/** The commands that need the packages of tests and checks. The other commands need fewer packages. */
+/** Only these commands need the packages of tests and checks. */
 const extent = ['test', 'exec', 'install'].includes(command) ? 'all' : 'runtime';
 
 /** Programs that neither `npm start` nor `npm test` needs have their own folder and lock file. */
 const checks = join(checkout, 'tools', 'checks');
 const isCheck = command === 'exec' && ['depcruise', 'nest', 'oxlint', 'redocly'].includes(args[0] ?? '');
 
-/** @returns the running command, as users type it */
+/** @returns the command as users type it */
 function typed() {
   const script = process.env.npm_lifecycle_event;
   if (script === undefined) return `node tools/gangway.mjs ${command}`;
@@ -41,8 +41,8 @@ function typed() {
 }
 
 /**
- * @returns the source file of the tool or app, or undefined if the command has none. The launcher reports a
- *   missing file before any other work.
+ * @returns the source file of the tool or app, or undefined. A missing file is reported before any other
+ *   work.
  */
 function sourceOf() {
   if (command === 'run') return join('apps', args[0] ?? '', 'src', 'main.ts');
@@ -71,14 +71,13 @@ if (!isReady()) {
 }
 if (command !== 'install') run(findNode24(checkout));
 
-/** @param {string} node */
 function run(node) {
   const bin = join(isCheck ? checks : checkout, 'node_modules', '.bin');
   const env = {
     ...process.env,
-    // Every child process must find Node.js 24 under the name `node`.
+    // Every child process must find Node.js 24 as `node`.
     PATH: [dirname(node), bin, process.env.PATH].join(':'),
-    // Cache parsed modules between starts, so that the second start takes less than 5 s.
+    // Cache parsed modules, so that the second start takes less than 5 s.
     NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(checkout, '.gangway', 'compile-cache'),
   };
   if (command === 'exec') {
@@ -97,6 +96,6 @@ function run(node) {
       cwd: command === 'run' ? undefined : checkout,
     },
   );
-  // Hand the lock to the child process, because the child uses the data and may outlive this process.
+  // The child uses the data, and may outlive this process.
   if (child.pid !== undefined) handLockTo?.(child.pid);
 }

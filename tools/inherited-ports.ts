@@ -1,6 +1,6 @@
 /**
- * `npm start` loads this file into each app. The starter opens the app's port, and the app inherits the
- * socket, so that no other program can take the port. Without the starter, apps open their ports themselves.
+ * `npm start` loads this file into each app. The app inherits the open socket of its port, so that no other
+ * program can take the port. Without `npm start`, apps open their ports themselves.
  */
 import { Server } from 'node:net';
 
@@ -13,17 +13,14 @@ export interface InheritedPort {
 }
 
 const inherited = JSON.parse(process.env[INHERITED_PORTS] ?? '[]') as InheritedPort[];
-// Child processes of the app do not inherit the socket, so they must not look for it.
+// Child processes of the app do not inherit the socket.
 delete process.env[INHERITED_PORTS];
 
 type Listen = (this: Server, ...args: unknown[]) => Server;
 const prototype = Server.prototype as { listen: Listen };
 const listen = prototype.listen;
 
-/**
- * Finds the inherited socket for a port and an address. If the app gives no address, or "localhost", takes
- * the first socket of the port.
- */
+/** If the app gives no address, or "localhost", takes the first socket of the port. */
 function take(port: unknown, host: unknown): InheritedPort | undefined {
   const named = inherited.findIndex((socket) => socket.port === Number(port) && socket.address === host);
   const index =

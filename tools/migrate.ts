@@ -1,7 +1,7 @@
 import { isDatabaseAway, migrate, parseMigrationUrl } from '#libs/database';
 import { Plain, runTool, say } from './console.js';
 
-/** Migrates the database to this version's schema. In a deployment, one container runs this tool once. */
+/** In a deployment, one container runs this tool once. */
 await runTool(async () => {
   const done = await migrate(parseMigrationUrl(process.env)).catch((error: Error) => {
     throw isDatabaseAway(error) ? new Plain(error.message) : error;

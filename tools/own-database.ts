@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 
-/** Whether the database contains the onboarding. If so, the service of this database has started it. */
+/** Whether the service of this database has started the onboarding. */
 export async function hasOnboarding(databaseUrl: string, id: string): Promise<boolean> {
   const client = new Client({ connectionString: databaseUrl });
   try {

@@ -1,13 +1,13 @@
 import type { PublicKeyCredentialCreationOptionsJSON } from '@simplewebauthn/server';
 import { createPasskey, type PasskeyAlgorithm, type PasskeyOptions } from './passkey.js';
 
-/** The part of the creation options (WebAuthn §5.1.8) that determines a passkey. */
+/** The creation options (WebAuthn §5.1.8) that determine a passkey. */
 type CreationOptions = Partial<
   Pick<PublicKeyCredentialCreationOptionsJSON, 'challenge' | 'rp' | 'pubKeyCredParams'>
 >;
 
 export interface AnswerChoices {
-  /** The origin of the page. By default, `https://` and the rp id of the options. */
+  /** By default, `https://` and the rp id. */
   origin?: string | undefined;
   authenticatorName?: string | undefined;
   alg?: PasskeyAlgorithm | undefined;
@@ -17,8 +17,7 @@ export interface AnswerChoices {
 const ALGORITHMS: readonly PasskeyAlgorithm[] = [-7, -257, -8];
 
 /**
- * Answers creation options with a new software passkey. The passkey has the first supported algorithm of the
- * options.
+ * Answers creation options with a software passkey, which has their first supported algorithm.
  *
  * @param input the answer of `POST …/authenticators/options`, as JSON text.
  * @returns the body for `POST …/authenticators`.

@@ -57,9 +57,9 @@ describe('a passkey without wrong values', () => {
 describe('the public key of a passkey', () => {
   it('is CBOR in CTAP2’s order: type and algorithm, then curve and point', () => {
     const object = Buffer.from(createPasskey(HONEST).response.attestationObject, 'base64url').toString('hex');
-    // The bytes of: {"fmt": "none", "attStmt": {}, "authData": …
+    // {"fmt": "none", "attStmt": {}, "authData": …
     expect(object).toMatch(/^a363666d74646e6f6e656761747453746d74a0686175746844617461/);
-    // The bytes of: {1: 2, 3: -7, -1: 1, -2: 32 bytes, -3: 32 bytes}
+    // {1: 2, 3: -7, -1: 1, -2: 32 bytes, -3: 32 bytes}
     expect(object).toMatch(/a5010203262001215820[0-9a-f]{64}225820[0-9a-f]{64}$/);
   });
 });

@@ -2,31 +2,28 @@ import { createHash, generateKeyPairSync, randomBytes, sign, type KeyObject } fr
 import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 
 /**
- * A software authenticator for the self check, demos and tests. With node:crypto, it makes the answer that
- * a browser and a platform passkey would give to `navigator.credentials.create()`. It does not keep the
- * private key, so the passkey can never sign in.
+ * A software authenticator for the self check, demos and tests. It gives the answer of a browser and a
+ * platform passkey to `navigator.credentials.create()`. It does not keep the private key, so the passkey can
+ * never sign in.
  */
 
-/** The supported COSE algorithms (RFC 9053 §2, RFC 8812 §2): ES256, EdDSA, RS256. */
+/** COSE algorithms (RFC 9053 §2, RFC 8812 §2): ES256, EdDSA, RS256. */
 export type PasskeyAlgorithm = -7 | -8 | -257;
 
 export interface PasskeyOptions {
   rpId: string;
-  /** The origin of the page, e.g. `https://app.example.com`. */
+  /** For example `https://app.example.com`. */
   origin: string;
-  /** The challenge of the options, base64url. */
+  /** Base64url. */
   challenge: string;
   alg?: PasskeyAlgorithm;
   userVerified?: boolean;
-  /**
-   * `packed` is self attestation, signed by the new key itself (WebAuthn §8.2). For any other statement, pass
-   * a function that makes it.
-   */
+  /** `packed` is self attestation by the new key (WebAuthn §8.2). A function makes any other statement. */
   attestation?: 'none' | 'packed' | Attest;
   transports?: string[];
   /** 32 random bytes by default. */
   credentialId?: Uint8Array;
-  /** Wrong values, for tests of the service's check. */
+  /** For tests of the service's check. */
   wrong?: PasskeyLies;
 }
 
@@ -42,19 +39,19 @@ export interface Attestable {
 /** Makes an attestation object's `fmt` and `attStmt` (WebAuthn §6.5.4). */
 export type Attest = (passkey: Attestable) => { fmt: string; statement: Map<string, Cbor> };
 
-/** Each member replaces a value that an honest authenticator would compute. */
+/** Each member replaces a value that an honest authenticator computes. */
 export interface PasskeyLies {
-  /** The member `type` of the client data. */
+  /** Of the client data. */
   type?: string;
   crossOrigin?: boolean;
   topOrigin?: string;
-  /** The whole flags byte of the authenticator data (WebAuthn §6.1). */
+  /** The whole flags byte (WebAuthn §6.1). */
   flags?: number;
-  /** 32 bytes that replace the SHA-256 of the rpId. */
+  /** 32 bytes instead of the SHA-256 of the rpId. */
   rpIdHash?: Uint8Array;
   /** The algorithm that the public key claims. */
   alg?: number;
-  /** 16 bytes. By default all are zero, as browsers send them without an attestation. */
+  /** 16 bytes. Zeros by default, as browsers send them without an attestation. */
   aaguid?: Uint8Array;
   signature?: Uint8Array;
 }
@@ -64,7 +61,7 @@ const FLAG = { userPresent: 0x01, userVerified: 0x04, backupEligible: 0x08, back
 /**
  * Registers a new passkey in software.
  *
- * @returns the answer in the form of @simplewebauthn/browser: binary values in base64url without padding.
+ * @returns what @simplewebauthn/browser returns: binary values in base64url without padding.
  */
 export function createPasskey(options: PasskeyOptions): RegistrationResponseJSON {
   const { rpId, origin, challenge, alg = -7, userVerified = true, wrong = {} } = options;
@@ -76,7 +73,7 @@ export function createPasskey(options: PasskeyOptions): RegistrationResponseJSON
     JSON.stringify({ type, challenge, origin, crossOrigin, ...(topOrigin && { topOrigin }) }),
   );
 
-  // WebAuthn §6.1: hash of the rpId, flags, signature counter, then the attested credential (§6.5.1)
+  // WebAuthn §6.1: hash of the rpId, flags, signature counter, attested credential (§6.5.1)
   const { userPresent, backupEligible, backedUp, attested } = FLAG;
   const flags = userPresent | backupEligible | backedUp | attested | (userVerified ? FLAG.userVerified : 0);
   const authenticatorData = Buffer.concat([
@@ -143,7 +140,7 @@ function generateKeyPair(alg: PasskeyAlgorithm): { privateKey: KeyObject; public
   }
 }
 
-/** Makes the public key's COSE_Key (RFC 9053 §7, RFC 8230 §4). Label 1 is the type, label 3 the algorithm. */
+/** Makes a COSE_Key (RFC 9053 §7, RFC 8230 §4). Label 1 is the type, label 3 the algorithm. */
 function coseKey(publicKey: KeyObject, alg: number): Map<number, Cbor> {
   const jwk = publicKey.export({ format: 'jwk' });
   const bytes = (text = '') => Buffer.from(text, 'base64url');
@@ -160,7 +157,7 @@ function coseKey(publicKey: KeyObject, alg: number): Map<number, Cbor> {
 
 export type Cbor = number | string | Uint8Array | Cbor[] | Map<number | string, Cbor>;
 
-/** Encodes a value in CBOR (RFC 8949), in CTAP2's canonical form: shortest heads, sorted keys. */
+/** Encodes CBOR (RFC 8949) in CTAP2's canonical form: shortest heads, sorted keys. */
 function cbor(value: Cbor): Buffer {
   if (typeof value === 'number') return value >= 0 ? head(0, value) : head(1, -1 - value);
   if (typeof value === 'string')

@@ -4,25 +4,22 @@ import { Plain, say } from './console.js';
 const TRIES = 50;
 const LOOPBACK = '127.0.0.1';
 
-/**
- * A port on which this process listens already. A child process inherits the port, so that no other program
- * can take it first.
- */
+/** A port on which this process listens, so that no other program takes it before the child process. */
 export interface HeldPort {
   readonly port: number;
-  /** The sockets that the child inherits through its stdio. This process then closes its own copies. */
+  /** The child inherits these sockets through its stdio. This process then closes its own copies. */
   readonly sockets: readonly Server[];
 }
 
-/** Thrown if a server did not start because another program uses its port. */
+/** Another program uses the port. */
 export class PortTaken extends Error {
   override readonly name = 'PortTaken';
 }
 
-/** Listens on the port of one address. @returns undefined if this machine has no such address */
+/** @returns undefined if this machine has no such address */
 function listen(port: number, host: string): Promise<Server | undefined> {
   return new Promise((resolve, reject) => {
-    // Refuse a client that connects before the child runs, because it would wait for an answer.
+    // A client that connects before the child runs would wait for an answer.
     const server = createServer((socket) => socket.destroy());
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRNOTAVAIL' || error.code === 'EAFNOSUPPORT') resolve(undefined);
@@ -32,7 +29,7 @@ function listen(port: number, host: string): Promise<Server | undefined> {
   });
 }
 
-/** Closes this process's copies of the sockets. The copies in a child process stay open. */
+/** Closes this process's copies of the sockets. Those of a child process stay open. */
 export async function letGo({ sockets }: HeldPort): Promise<void> {
   await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.close(resolve))));
 }
@@ -55,8 +52,7 @@ async function hold(port: number, hosts: readonly string[]): Promise<HeldPort> {
  * Runs `start` with the preferred port, or with the next free one, and prints the port if it differs.
  *
  * @param who the name of the server, for the message
- * @param preferred 1 to 65535
- * @param start starts the server. If it throws PortTaken, it is called again with the next port.
+ * @param start is called again with the next port if it throws PortTaken
  * @throws Plain if none of the 50 ports from the preferred one on is free
  */
 export async function onFreePort<T>(
@@ -77,11 +73,7 @@ export async function onFreePort<T>(
   throw new Plain(`${who}: none of the ports ${preferred} to ${end - 1} is free.`);
 }
 
-/**
- * Takes a port for a child process that inherits its sockets.
- *
- * @param hosts the addresses to listen on. Addresses that this machine does not have are skipped.
- */
+/** Takes a port for a child process. Skips `hosts` that this machine does not have. */
 export const holdPort = (
   who: string,
   preferred: number,
@@ -89,18 +81,13 @@ export const holdPort = (
 ): Promise<HeldPort> => onFreePort(who, preferred, (port) => hold(port, hosts));
 
 /**
- * Checks that a port of 127.0.0.1 is free now, for a server that inherits no sockets. Another program may
- * still take the port before the server listens.
+ * Checks a port of 127.0.0.1, for a server that inherits no sockets. Another program may still take it.
  *
  * @throws PortTaken
  */
 export const ensureFree = async (port: number): Promise<void> => letGo(await hold(port, [LOOPBACK]));
 
-/**
- * Reads a port from the environment.
- *
- * @throws Plain if the variable is set, but is not a port number
- */
+/** @throws Plain if the variable is set, but is not a port number */
 export function portFromEnv(variable: string, fallback: number): number {
   const text = process.env[variable];
   if (text === undefined || text === '') return fallback;

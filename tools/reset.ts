@@ -2,10 +2,7 @@ import { runTool, say } from './console.js';
 import { stopLeftApps } from './running.js';
 import { devServersFolder, removeServers } from './servers.js';
 
-/**
- * `npm run reset`: deletes the data of the embedded servers. It does not touch servers that DATABASE_URL and
- * REDIS_URL name.
- */
+/** Deletes the data of the embedded servers, but not of servers that DATABASE_URL and REDIS_URL name. */
 await runTool(async () => {
   await stopLeftApps();
   await removeServers(devServersFolder());

@@ -11,7 +11,7 @@ import type { Servers } from './servers.js';
 const FILE = join(STATE, 'running.json');
 const DRAIN_MS = 30_000;
 
-/** The README's commands use these values of a running `npm start` as shell variables. */
+/** Shell variables in the README's commands. */
 export interface Addresses {
   SERVICE: string;
   SANDBOX: string;
@@ -34,7 +34,7 @@ interface Running {
   serving?: Serving;
 }
 
-/** Records the apps that this process has started, and, as soon as they serve, how to reach them. */
+/** Records the apps that have started, and, as soon as they serve, how to reach them. */
 export function noteRunning(running: Running): void {
   mkdirSync(STATE, { recursive: true });
   const aside = `${FILE}.${process.pid}`;
@@ -46,18 +46,15 @@ export function noteStopped(): void {
   rmSync(FILE, { force: true });
 }
 
-/** @returns the addresses of this folder's `npm start`; undefined if none serves */
+/** @returns undefined if no `npm start` serves in this folder */
 export function servingHere(): Serving | undefined {
   return serversHolder(CHECKOUT) && read()?.serving;
 }
 
-/**
- * Stops apps that a killed `npm start` has left running, because workers of different builds must not share a
- * database.
- */
+/** Stops apps of a killed `npm start`, because workers of different builds must not share a database. */
 export async function stopLeftApps(): Promise<void> {
   for (const { name, pid, entry } of read()?.apps ?? []) {
-    // Another program may have this process id now. So compare the command line with that of the app.
+    // Another program may have this process id now.
     if (!commandOf(pid)?.includes(entry)) continue;
     say(`  the ${name} of an earlier start is still running: stopping it`);
     process.kill(pid, 'SIGTERM');
@@ -78,10 +75,7 @@ function read(): Running | undefined {
   }
 }
 
-/**
- * @returns the command line of a live process, or undefined. It comes from /proc if this exists, otherwise
- *   from ps, because macOS has no /proc and a minimal Linux has no ps.
- */
+/** @returns the command line of a live process. macOS has no /proc, and a minimal Linux has no ps. */
 function commandOf(pid: number): string | undefined {
   try {
     if (existsSync('/proc/self')) return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');

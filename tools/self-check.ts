@@ -5,9 +5,9 @@ import { Plain, runTool, say } from './console.js';
 import { walkOnboarding } from './walk-onboarding.js';
 
 /**
- * Completes one onboarding with a running service and a running sandbox, for example in containers: `node
- * tools/gangway.mjs self-check --service http://127.0.0.1:3000 --sandbox http://127.0.0.1:4000`. API_KEY must
- * contain an API key. Exits with code 0 if the onboarding completes.
+ * Completes one onboarding with a running service and sandbox. API_KEY must contain an API key.
+ *
+ *   node tools/gangway.mjs self-check --service http://127.0.0.1:3000 --sandbox http://127.0.0.1:4000
  */
 async function main(): Promise<void> {
   const values = flagsOrExit(COMMANDS['self-check'], process.argv.slice(2));

@@ -14,7 +14,7 @@ const ANSWER_MS = 5_000;
 export interface Servers {
   databaseUrl: string;
   redisUrl: string;
-  /** Stops the embedded servers. Servers that DATABASE_URL and REDIS_URL name keep running. */
+  /** Servers that DATABASE_URL and REDIS_URL name keep running. */
   stop(): Promise<void>;
 }
 
@@ -22,7 +22,7 @@ export interface ServersOptions {
   folder: string;
   password: string;
   throwaway?: boolean;
-  /** Servers to use instead of embedded servers. One or both may be missing. */
+  /** Servers to use instead of embedded ones. One or both may be missing. */
   given: Given;
 }
 
@@ -31,7 +31,7 @@ export interface Given {
   redisUrl: string | undefined;
 }
 
-/** @returns the servers that DATABASE_URL and REDIS_URL name. An empty variable counts as unset. */
+/** An empty variable counts as unset. */
 export function givenServers(env: NodeJS.ProcessEnv = process.env): Given {
   return { databaseUrl: env['DATABASE_URL'] || undefined, redisUrl: env['REDIS_URL'] || undefined };
 }
@@ -39,8 +39,7 @@ export function givenServers(env: NodeJS.ProcessEnv = process.env): Given {
 /**
  * Starts PostgreSQL and Redis, except those that `options.given` names.
  *
- * @throws Plain if a server does not start, or if a given server does not answer. If one server has started,
- *   it is stopped first.
+ * @throws Plain if a server does not start or answer. The other one is stopped first.
  */
 export async function startServers(options: ServersOptions): Promise<Servers> {
   const { databaseUrl, redisUrl } = options.given;
@@ -66,10 +65,7 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
   return { databaseUrl: first.value.url, redisUrl: second.value.url, stop };
 }
 
-/**
- * Deletes data that this checkout cannot decrypt, because the data belongs to a deleted checkout at the same
- * path, which had other keys.
- */
+/** Deletes data that a deleted checkout at this path has left, because its keys are missing. */
 async function claim({ folder, password }: ServersOptions): Promise<void> {
   const file = join(folder, 'keys');
   const keys = createHash('sha256').update(password).digest('hex');
@@ -84,8 +80,8 @@ async function claim({ folder, password }: ServersOptions): Promise<void> {
 }
 
 /**
- * Checks the start of the URL, because clients accept almost any text and then fail with misleading errors.
- * The service checks the rest of the URL.
+ * Clients accept almost any text, and then fail with misleading errors. The service checks the rest of the
+ * URL.
  */
 function checkUrl(variable: string, url: string | undefined, starts: string[]): void {
   if (url === undefined || starts.some((start) => url.startsWith(start))) return;

@@ -16,17 +16,14 @@ import { noteRunning, noteStopped, stopLeftApps } from './running.js';
 import { devServersFolder, givenServers, startServers } from './servers.js';
 import { walkOnboarding, type Walked } from './walk-onboarding.js';
 
-/**
- * How long an app may take to be ready. It is long, because a machine may be busy. If an app exits, the start
- * fails immediately.
- */
+/** Long, because a machine may be busy. If an app exits, the start fails immediately. */
 const READY_MS = 120_000;
 
-/** `npm start`: starts everything, completes one onboarding as a self check, and serves until Ctrl-C. */
+/** Starts everything, completes one onboarding as a self check, and serves until Ctrl-C. */
 async function main(): Promise<void> {
   const flags = flagsOrExit(COMMANDS.start, process.argv.slice(2));
   const interrupted = interruption();
-  // Stop in reverse order: first the apps, then the servers, because the apps need the servers to drain.
+  // Called in reverse order, because the apps need the servers to drain.
   const cleanups: (() => Promise<void>)[] = [];
   try {
     await serve(flags, cleanups, interrupted);
@@ -40,7 +37,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Thrown if the user pressed Ctrl-C, or a supervisor sent a signal. */
+/** The user pressed Ctrl-C, or a supervisor sent a signal. */
 class Interrupted extends Error {
   served = false;
 }
@@ -113,12 +110,12 @@ async function serve(
       throw new Plain(`The ${app.name} ended with ${how}. Its last lines (${app.log}):\n${app.lastWords()}`);
     }),
   );
-  // Without this handler, an app that ends during the stop would cause an unhandled rejection.
+  // An app that ends during the stop would cause an unhandled rejection.
   died.catch(() => undefined);
 
   let walked: Walked | null = null;
   if (development.custody === 'client') {
-    // In client custody, only the user's device has the key, so this process cannot complete the steps.
+    // Only the user's device has the key, so this process cannot complete the steps.
     if (flags.once)
       throw new Plain('--once cannot act as the user’s device: unset CUSTODY of the integration.');
     say('\nNo self check: in client custody a user’s device makes the key (docs/explanation/custody.md).\n');
@@ -154,14 +151,14 @@ async function serve(
 
 const notesOf = (apps: AppProcess[]) => apps.map(({ name, pid }) => ({ name, pid, entry: entryOf(name) }));
 
-/** @returns all addresses of `localhost`, because browsers try each of them. */
+/** Browsers try each address of `localhost`. */
 async function addressesOfLocalhost(): Promise<string[]> {
   return (await lookup('localhost', { all: true })).map(({ address }) => address);
 }
 
 /**
- * Rejects when the process gets a signal to end. The signal does not interrupt the start of a server, because
- * only a completely started server can be stopped.
+ * Rejects at a signal. Does not interrupt the start of a server, because only a started server can be
+ * stopped.
  */
 function interruption(): Promise<never> {
   const asked = new Promise<never>((_, reject) => {
@@ -206,7 +203,7 @@ function loginLink(env: NodeJS.ProcessEnv): string {
   }).trim();
 }
 
-/** @returns the path relative to the checkout, as users type it. */
+/** Relative to the checkout, as users type it. */
 const shown = (path: string): string => path.replace(`${CHECKOUT}/`, '');
 
 function whereDataLies(): string {

@@ -10,7 +10,7 @@ const NEAR_MS = 500;
 const POSTGRES = 'postgres:17';
 const REDIS = 'redis:8';
 
-/** Loads testcontainers only if it is needed, because loading takes half a second. */
+/** Loading takes half a second, so it happens only if needed. */
 const testcontainers = () => import('testcontainers');
 
 export async function containersAnswer(): Promise<boolean> {
@@ -24,8 +24,7 @@ export async function containersAnswer(): Promise<boolean> {
 /**
  * Starts PostgreSQL and Redis as containers on free ports.
  *
- * @throws Plain if no engine answers, or if a container does not start. If one container has started, it is
- *   removed first.
+ * @throws Plain if no engine answers, or if a container does not start. The other one is removed first.
  */
 export async function startContainers(): Promise<BareServers> {
   if (!(await containersAnswer())) {
@@ -54,7 +53,7 @@ export async function startContainers(): Promise<BareServers> {
   try {
     if (postgres.status === 'rejected') throw new Plain(`${POSTGRES} did not start: ${postgres.reason}`);
     if (redis.status === 'rejected') throw new Plain(`${REDIS} did not start: ${redis.reason}`);
-    // Connect without Docker's proxy, if possible: the proxy would make the tests a tenth slower.
+    // Docker's proxy would make the tests a tenth slower.
     const near = await answers(redis.value.getIpAddress('bridge'), 6379);
     const at = (container: StartedTestContainer, port: number) =>
       near
@@ -69,7 +68,7 @@ export async function startContainers(): Promise<BareServers> {
   }
 }
 
-/** Whether this machine can connect to a container's own address. On macOS and Windows, it cannot. */
+/** On macOS and Windows, this machine cannot connect to a container's own address. */
 function answers(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: NEAR_MS });
@@ -83,12 +82,12 @@ function answers(host: string, port: number): Promise<boolean> {
   });
 }
 
-/** Waits for PostgreSQL, because its port opens before the image has created the user. */
+/** PostgreSQL's port opens before the image has created the user. */
 async function untilAnswers(url: string): Promise<void> {
   let reason: unknown;
   for (const endAt = Date.now() + READY_MS; Date.now() < endAt; await wait(100)) {
     const client = new Client({ connectionString: url });
-    // Ignore this event when the image restarts the server, because the query reports the error too.
+    // When the image restarts the server, the query reports the error too.
     client.on('error', () => undefined);
     try {
       await client.connect();

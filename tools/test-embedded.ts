@@ -8,9 +8,8 @@ import type { BareServers } from './test-servers.js';
 const NAME = /^test-(\d+)$/;
 
 /**
- * Starts embedded servers for one test run, except those that `given` names. Their folder is named after this
- * process's id, and is separate from the servers of `npm start`. Servers of killed runs are stopped and
- * removed first.
+ * Starts embedded servers for one test run, except those that `given` names, in a folder of this process.
+ * First removes the servers of killed runs.
  */
 export async function startEmbedded(given: Given): Promise<BareServers> {
   const base = serversFolder();

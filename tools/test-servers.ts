@@ -10,7 +10,7 @@ import { startEmbedded } from './test-embedded.js';
 const KINDS = ['auto', 'containers', 'embedded', 'given'] as const;
 type Kind = (typeof KINDS)[number];
 
-/** A PostgreSQL whose user may create databases, and a Redis, for one test run. */
+/** The servers of one test run. PostgreSQL's user may create databases. */
 export interface BareServers {
   databaseUrl: string;
   redisUrl: string;
@@ -18,15 +18,14 @@ export interface BareServers {
 }
 
 export interface TestServers {
-  /** The variables for libs/testing in each jest worker. */
+  /** For libs/testing in each jest worker. */
   env: Record<string, string>;
   stop(): Promise<void>;
 }
 
 /**
- * Starts the servers for integration and end-to-end tests, as TEST_INFRA says. Makes a migrated database,
- * which each jest worker clones. {@link TestServers.stop} removes all databases and keys of the run, on given
- * servers too.
+ * Starts the servers that TEST_INFRA names, and makes a migrated database, which each jest worker clones.
+ * {@link TestServers.stop} removes all databases and keys of the run, on given servers too.
  *
  * @throws Plain if TEST_INFRA has a wrong value, or its servers do not start
  */
@@ -80,7 +79,6 @@ async function bareServers(): Promise<BareServers> {
   return startEmbedded({ databaseUrl: undefined, redisUrl: undefined });
 }
 
-/** Drops the run's databases and its keys in Redis. */
 async function forget({ databaseUrl, redisUrl }: BareServers, run: string): Promise<void> {
   const { rows } = await query(
     databaseUrl,

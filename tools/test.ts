@@ -9,8 +9,8 @@ const USUAL = ['unit', 'int', 'e2e'];
 const SIZES = new Set([...USUAL, 'long']);
 
 /**
- * `npm test [unit|int|e2e|long] [-- arguments for jest]`: starts the servers for the tests, runs jest, and
- * stops everything again, also after a failure or Ctrl-C. Unit tests need no servers.
+ * `npm test [unit|int|e2e|long] [-- arguments for jest]`. Stops the servers also after a failure or Ctrl-C.
+ * Unit tests need no servers.
  */
 async function main(): Promise<void> {
   const args = process.argv.slice(2);
@@ -30,7 +30,7 @@ async function main(): Promise<void> {
 
 /** @returns jest's exit code */
 function runJest(size: string | undefined, args: string[], env: Record<string, string>): Promise<number> {
-  // Tests of outages and deadlines mostly wait. So on two cores, three workers are much faster than two.
+  // Tests of outages and deadlines mostly wait, so on two cores, three workers are much faster than two.
   const parallel = `--maxWorkers=${Math.max(3, Math.floor(availableParallelism() / 2))}`;
   const own = args.some((arg) => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg)) ? [] : [parallel];
   const projects = ['--selectProjects', ...(size === undefined ? USUAL : [size])];
@@ -40,8 +40,7 @@ function runJest(size: string | undefined, args: string[], env: Record<string, s
     stdio: 'inherit',
     env: { ...process.env, ...env },
   });
-  // Pass a signal on to jest, because the signal may have reached only this process. A second signal does no
-  // harm.
+  // The signal may have reached only this process. A second signal does no harm.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   return new Promise((resolve, reject) => {
     child.once('error', (error) => reject(new Plain(`jest could not run: ${error.message}`)));

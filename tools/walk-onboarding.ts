@@ -14,7 +14,7 @@ export interface WalkOptions {
   rpId: string;
   origin: string;
   print(line: string): void;
-  /** Whether the intended service has made the onboarding. Missing if the walk cannot check this. */
+  /** Whether the intended service has made the onboarding. Missing if this cannot be checked. */
   isOurs?(onboardingId: string): Promise<boolean>;
 }
 
@@ -34,15 +34,14 @@ interface TimelineEvent {
 
 export interface Walked {
   onboardingId: string;
-  /** The subject in the form that `POST /v1/onboardings` takes. */
+  /** As `POST /v1/onboardings` takes it. */
   subject: Record<string, unknown>;
   email: string;
 }
 
 /**
- * Takes a new subject of the sandbox through all three steps, as a caller and its user would, over the REST
- * interface alone. The code comes from the sandbox's mailbox; a software passkey stands in for the browser.
- * Prints the timeline while it grows.
+ * Takes a new subject of the sandbox through all three steps, over the REST interface alone. The code comes
+ * from the sandbox's mailbox, and the passkey from software. Prints the timeline while it grows.
  *
  * @throws Plain if a step does not reach its state
  */
@@ -87,14 +86,14 @@ export async function walkOnboarding(options: WalkOptions): Promise<Walked> {
   return { onboardingId: id, subject, email };
 }
 
-/** Registers a new user at the sandbox. @returns the subject for the start of an onboarding */
+/** @returns the subject for the start of an onboarding */
 async function newSubject(
   sandbox: Caller,
   integration: string,
   email: string,
 ): Promise<Record<string, unknown>> {
   if (integration.startsWith('turnkey')) {
-    // Register the address, because Turnkey finds the user's sub-organization by the verified address.
+    // Turnkey finds the user's sub-organization by the verified address.
     await sandbox.post('/_sandbox/turnkey/subjects', { contact: email });
     return { contact: { type: 'email', value: email } };
   }
@@ -142,7 +141,7 @@ class Caller {
   }
 }
 
-/** Reads the timeline of one onboarding again and again, and prints each event once. */
+/** Prints each event of an onboarding once. */
 class Timeline {
   private seen = 0;
 
@@ -152,7 +151,7 @@ class Timeline {
     private readonly print: (line: string) => void,
   ) {}
 
-  /** Prints new events while the request runs, and once more after its answer. */
+  /** Prints new events while the request runs, and after its answer. */
   async during<T>(request: Promise<T>): Promise<T> {
     let answered = false;
     const end = request.then(
@@ -166,9 +165,7 @@ class Timeline {
     return request;
   }
 
-  /**
-   * Waits for a state, also while the worker retries a step. Throws if the onboarding ends in another state.
-   */
+  /** Waits for a state, also during retries. @throws Plain if the onboarding stops in another state. */
   async untilState(state: string): Promise<void> {
     for (const endAt = Date.now() + STEP_MS; Date.now() < endAt; await wait(POLL_MS)) {
       const onboarding = await this.service.get<Onboarding>(this.path);
@@ -196,7 +193,7 @@ class Timeline {
 function summary(data: Record<string, unknown> | null): string {
   return (
     Object.entries(data ?? {})
-      // Do not print fingerprints. They only serve to compare attempts.
+      // Fingerprints only serve to compare attempts.
       .filter(([name, value]) => name !== 'fingerprint' && value !== null && typeof value !== 'object')
       .map(([name, value]) => `${name}=${String(value)}`)
       .join(' ')

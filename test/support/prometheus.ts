@@ -19,7 +19,7 @@ export interface Prometheus {
   url: string;
   alerts(): Promise<ActiveAlert[]>;
   query(expr: string): Promise<number[]>;
-  /** @returns for the name of each job, the health of its target: `up`, `down` or `unknown`. */
+  /** @returns the health of each job's target: `up`, `down` or `unknown`. */
   targets(): Promise<Record<string, string>>;
   stop(): Promise<void>;
 }
@@ -42,7 +42,7 @@ if (!areInstalled) {
 
 export const describeWithPrometheus = areInstalled ? describe : describe.skip;
 
-/** Runs promtool. @param input its standard input @throws Error with its output if it finds a fault. */
+/** @throws Error with promtool's output, if it finds a fault. */
 export function promtool(args: string[], input = ''): void {
   try {
     execFileSync('promtool', args, { encoding: 'utf8', stdio: 'pipe', input });
@@ -53,10 +53,8 @@ export function promtool(args: string[], input = ''): void {
 }
 
 /**
- * Starts a Prometheus that scrapes each target every two seconds, and evaluates its rules every second.
- *
  * @param targets the URL of each job's target
- * @param rules a file of rules, as text
+ * @param rules the text of a rules file
  */
 export async function startPrometheus(targets: Record<string, string>, rules: string): Promise<Prometheus> {
   const folder = await mkdtemp(join(tmpdir(), 'gangway-prometheus-'));

@@ -6,19 +6,16 @@ import { masked } from './masked.js';
 
 const FOLDER = join(import.meta.dirname, '../recordings');
 
-/**
- * Recordings round times to minutes. With this offset, a time stays in the same minute on a machine that is
- * up to 20 s slower.
- */
+/** Recordings round times to minutes. With this offset, a run that is 20 s slower has the same minutes. */
 const SLACK_MS = 20_000;
 
 /**
- * Set this variable to `name of the change: reason` to accept a difference. With the name `unsteady`, tests
- * that differ now are no longer compared.
+ * To accept a difference, set it to `name of the change: reason`. The name `unsteady` ends the comparison of
+ * the tests that differ now.
  */
 const wanted = process.env['ACCEPT_RECORDINGS'];
 
-/** This word replaces the recorded lines of a test whose answers depend on timing. */
+/** Replaces the recorded lines of a test whose answers depend on timing. */
 const UNSTEADY = 'unsteady';
 
 interface Event {
@@ -28,7 +25,6 @@ interface Event {
   data: object;
 }
 
-/** A `Story` (the servers of a test file) that still runs. */
 interface RunningStory {
   events(id: string): Promise<Event[]>;
 }
@@ -46,10 +42,7 @@ interface Answer {
 
 type Lines = Map<string, Set<string>>;
 
-/**
- * Records which answers and timelines the tests of a file get, and compares them with the committed
- * recording.
- */
+/** Compares the answers and timelines of a test file with its committed recording. */
 class Recording {
   readonly #seen: Lines = new Map();
   readonly #started = new Map<string, { test: string; story: RunningStory }>();
@@ -62,12 +55,11 @@ class Recording {
     return join(FOLDER, `${this.name}.txt`);
   }
 
-  /** Whether the test file has a recording, or this run writes one. */
   get #isNeeded(): boolean {
     return Boolean(wanted) || existsSync(this.#file);
   }
 
-  /** Records an answer of a route under `/v1/`. {@link timelines} records the events. */
+  /** Records an answer of a route under `/v1/`, but no events: {@link timelines} records them. */
   answer(story: RunningStory, { method, path, headers }: Request, { status, body }: Answer): void {
     if (!path.startsWith('/v1/') || path.includes('/events') || !this.#isNeeded) return;
     const test = expect.getState().currentTestName ?? 'before the tests';
@@ -81,9 +73,7 @@ class Recording {
     this.#add(test, masked(base, `${method} ${path}`, status, body));
   }
 
-  /**
-   * Records the timelines of the onboardings that the story has started. Call this before its servers stop.
-   */
+  /** Records the timelines of the story's onboardings. Call this before its servers stop. */
   async timelines(running: RunningStory): Promise<void> {
     for (const [id, { test, story }] of this.#started) {
       if (story !== running) continue;
@@ -96,8 +86,7 @@ class Recording {
   }
 
   /**
-   * Compares the recorded lines with the committed ones. A missing line is not an error, because a run may
-   * leave out tests.
+   * A missing line is not an error, because a run may leave out tests.
    *
    * @throws Error with the lines that are new, and how to accept them.
    */
@@ -152,10 +141,7 @@ const newLines = (lines: Set<string>, committed = new Set<string>()) =>
 
 const nameOf = (line: string) => createHash('sha256').update(line).digest('hex').slice(0, 8);
 
-/**
- * @returns the text of a recording. It has a list of line names for each test, and then each line once with
- *   its name, because tests have many lines in common.
- */
+/** Lists the names of each test's lines, and then each line once, because tests have many lines in common. */
 function written(tests: Lines): string {
   const recorded = new Set([...tests.values()].flatMap((lines) => [...lines]));
   recorded.delete(UNSTEADY);
@@ -180,7 +166,7 @@ function read(file: string): Lines {
   return tests;
 }
 
-/** The recording of the current test file. Each test file loads this module again. */
+/** Each test file loads this module again. */
 export const recording = new Recording();
 
 afterAll(() => recording.end());

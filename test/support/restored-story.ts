@@ -4,7 +4,7 @@ import { Timelines } from '#libs/onboarding';
 import { StepUnderTest } from './step-under-test.js';
 import type { Story, Subject, TimelineEvent } from './story.js';
 
-/** Longer than a call may take, so that the attempt is in flight when the database is dumped. */
+/** Longer than a call may take, so that the attempt is in flight during the dump. */
 const HANGS = { delayMs: 60_000, cut: 'before' } as const;
 
 const BY_THE_STORY = { actor: 'story', address: null, target: null, data: {} };
@@ -14,9 +14,7 @@ interface Known {
   subject: Subject;
 }
 
-/**
- * A service that loses its database after a dump, and starts again with the database restored from this dump.
- */
+/** A service that loses its database after a dump, and starts again with the restored dump. */
 export class RestoredStory {
   readonly #timelines = new Map<string, TimelineEvent[]>();
   #completed!: Known;
@@ -29,8 +27,8 @@ export class RestoredStory {
   constructor(readonly story: Story) {}
 
   /**
-   * Makes onboardings in different situations: completed, erased, cancelled, live, and with a call in flight.
-   * Anchors the timelines of the onboardings that have ended.
+   * Makes onboardings in different situations, one of them with a call in flight, and anchors ended
+   * timelines.
    */
   async act(): Promise<void> {
     const { story } = this;
@@ -52,7 +50,7 @@ export class RestoredStory {
     for (const { id } of all) this.#timelines.set(id, await story.events(id));
   }
 
-  /** After the dump: lets callers and the provider continue, and then stops the service and the worker. */
+  /** After the dump: lets callers and the provider continue, and then stops the apps. */
   async moveOnAndStop(): Promise<void> {
     const { id, subject } = this.#codeUsedLater;
     await this.story.verify(id, this.story.code(subject));
@@ -61,16 +59,15 @@ export class RestoredStory {
     await this.story.stop();
   }
 
-  /** Starts the service with the restored database. */
   async restart(databaseUrl: string): Promise<void> {
-    // The port stays the same, because it may belong to a connection pooler.
+    // Keep the port, because it may belong to a connection pooler.
     const { port } = new URL(this.story.env['DATABASE_URL']!);
     this.story.env['DATABASE_URL'] = Object.assign(new URL(databaseUrl), { port }).href;
     this.story.databaseUrl = databaseUrl;
     await this.story.startService();
   }
 
-  /** Expects that each timeline is the same as before the dump, and that its hashes are valid. */
+  /** Expects the timelines from before the dump, with valid hashes. */
   async expectTimelines(): Promise<void> {
     const { reports } = await this.story.service.get(Timelines).verifyTimelines(null, 1000);
     expect(reports.filter(({ fault }) => fault !== null)).toEqual([]);
@@ -83,9 +80,7 @@ export class RestoredStory {
     }
   }
 
-  /**
-   * Finishes the onboardings that were live at the time of the dump. The restore must not have broken them.
-   */
+  /** Finishes the onboardings that were live during the dump. */
   async goOn(): Promise<void> {
     const { story } = this;
     await story.startWorker();
@@ -112,7 +107,7 @@ export class RestoredStory {
     await this.story.until(id, 'completed');
   }
 
-  /** The provider accepted this code after the dump. Therefore it refuses the code now. */
+  /** The provider accepted this code after the dump, so it refuses the code now. */
   async #asksForAnotherCode({ id, subject }: Known): Promise<void> {
     const { story } = this;
     const used = story.code(subject);

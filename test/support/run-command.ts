@@ -5,7 +5,7 @@ import { testDatabaseUrl, ownQueuePrefix, testRedisUrl } from '#libs/testing';
 const TESTS = fileURLToPath(new URL('../', import.meta.url));
 
 /**
- * Runs one of the programs for long tests, with the servers of this jest worker.
+ * Runs a program for long tests, with the servers of this jest worker.
  *
  * @param command a file under test/, for example `chaos/run.ts`.
  * @throws Error with the program's output if it fails.

@@ -3,10 +3,7 @@ export interface Scraped {
   series: { labels: Record<string, string>; value: number }[];
 }
 
-/**
- * Reads the metrics of a process, by their names. All series of a histogram (`_bucket`, `_sum`, `_count`) are
- * under the name of the histogram.
- */
+/** Reads metrics by name. All series of a histogram (`_bucket`, `_sum`, `_count`) are under its name. */
 export async function scrape(url: string): Promise<Map<string, Scraped>> {
   const response = await fetch(`${url}/metrics`);
   if (response.status !== 200) throw new Error(`/metrics answered ${response.status}`);

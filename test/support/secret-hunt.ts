@@ -1,4 +1,4 @@
-/** The search looks for this many first characters of each secret. It cannot find a shorter secret. */
+/** The search looks for this many first characters, so no secret may be shorter. */
 const HEAD = 6;
 const TABLE = 1 << 20;
 
@@ -7,10 +7,7 @@ type StandsAlone = (text: string, at: number, length: number) => boolean;
 interface Form {
   text: string;
   needle: number;
-  /**
-   * Six digits also occur inside times, ids, numbers and hex keys. They count as a secret only if no other
-   * letter or digit touches them.
-   */
+  /** Six digits also occur in times, ids and hex keys, so no other letter or digit may touch them. */
   standsAlone?: StandsAlone;
 }
 
@@ -21,10 +18,7 @@ export class SecretHunt {
   readonly #forms = new Map<string, Form[]>();
   readonly #heads = new Uint8Array(TABLE);
 
-  /**
-   * @param secret the secret as it is sent
-   * @param bytes the bytes of the secret, if `secret` is an encoding of them
-   */
+  /** @param bytes the bytes that `secret` encodes, if it is an encoding */
   add(name: string, secret: string, bytes: Uint8Array = Buffer.from(secret)): this {
     if (secret.length < HEAD) throw new Error(`${name} is too short: other text could match it`);
     if (this.#seen.has(secret)) return this;
@@ -55,12 +49,11 @@ export class SecretHunt {
     return this.#names;
   }
 
-  /** @returns for each secret found: its name, and the text around it. */
   in(haystack: string): string[] {
     return [...this.finds(haystack)].map(([name, around]) => `${name}: …${around}…`);
   }
 
-  /** @returns the text around each secret found, by the name of the secret. */
+  /** @returns the text around each secret found, by the secret's name. */
   finds(haystack: string): Map<string, string> {
     const found = new Map<string, string>();
     for (let at = 0; at + HEAD <= haystack.length; at += 1) {
@@ -99,11 +92,11 @@ const inHex: StandsAlone = (text, at, length) => {
   return around.every((byte) => !/\w/.test(Buffer.from(byte, 'hex').toString()));
 };
 
-/** @returns the base64 and base64url of these bytes, for each of the three offsets in a longer input. */
+/** @returns base64 and base64url of the bytes, at each of the three offsets in a longer input. */
 function base64Forms(bytes: Uint8Array): string[] {
   return [0, 1, 2].flatMap((before) => {
     const all = Buffer.concat([Buffer.alloc(before), bytes]);
-    // The first and last characters also encode neighbouring bytes, so they are left out.
+    // The first and last characters also encode neighbouring bytes.
     const from = Math.ceil((before * 8) / 6);
     const to = Math.floor((all.length * 8) / 6);
     return [all.toString('base64').slice(from, to), all.toString('base64url').slice(from, to)];

@@ -5,7 +5,7 @@ import type { PrivateRedis, Sickness } from './private-redis.js';
 import type { Story } from './story.js';
 import { runOut } from './time-travel.js';
 
-/** Waits until `/health/ready` of a process reports this fault. @returns the milliseconds that it took. */
+/** @returns the milliseconds until `/health/ready` reports this fault. */
 export async function untilSaid(url: string, says: RegExp): Promise<number> {
   const from = performance.now();
   await until(
@@ -17,7 +17,7 @@ export async function untilSaid(url: string, says: RegExp): Promise<number> {
 }
 
 /**
- * Checks the apps while Redis answers but cannot be used.
+ * Checks the apps while Redis cannot be used.
  *
  * @returns the milliseconds until both apps reported the fault, and from the repair to the retry.
  */
@@ -39,10 +39,10 @@ export async function endure(
     const waiting = await story.start(failing, {}, { prefer: 'wait=0' });
     expect(waiting.status).toBe(202);
     expect((await story.start(story.newSubject())).status).toBe(201);
-    // If these requests waited for a timeout of Redis, they would take two seconds longer.
+    // A timeout of Redis would add two seconds.
     expect(performance.now() - from).toBeLessThan(3_500);
 
-    // `/health/ready` reports "degraded", and scheduled work continues.
+    // The service is degraded, and scheduled work continues.
     expect((await readyAt(story.serviceUrl)).body.status).toBe('degraded');
     const { id } = await story.sent();
     await runOut(story, id, 'code');

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
 import type { Story } from './story.js';
 
-/** The places where a secret could leak to: the data and commands of Redis, and all rows of PostgreSQL. */
+/** Places where a secret could leak to: Redis and its commands, PostgreSQL and its statements. */
 export class Sinks {
   readonly #sent: string[] = [];
 
@@ -14,12 +14,12 @@ export class Sinks {
     private readonly monitor: Socket,
   ) {}
 
-  /** From now on, records each command that Redis receives. */
+  /** Records each command that Redis receives from now on. */
   static async open(story: Story): Promise<Sinks> {
     const url = story.env['REDIS_URL']!;
     const { monitor, lines } = await monitorRedis(url);
     const sinks = new Sinks(story, new Redis(url), monitor);
-    // Other jest workers have queues of their own in the same Redis.
+    // Other jest workers have their own queues in the same Redis.
     const own = story.env['QUEUE_PREFIX']!.slice(0, -1);
     lines.on('line', (command: string) => {
       if (command.includes(own) || !command.includes('{gangway-test-')) sinks.#sent.push(command);
@@ -32,7 +32,7 @@ export class Sinks {
     this.redis.disconnect();
   }
 
-  /** @returns all commands that Redis has received, except those about the queues of other jest workers. */
+  /** Without commands about the queues of other jest workers. */
   sentToRedis(): string {
     return this.#sent.join('\n');
   }
@@ -46,7 +46,7 @@ export class Sinks {
     return found.join('\n');
   }
 
-  /** @returns all columns of all rows. Encrypted columns are printed in hex. */
+  /** @returns all rows, with encrypted columns in hex. */
   async databaseDump(): Promise<string> {
     const tables = await this.story.sql<{ name: string }>(
       `SELECT format('%I', tablename) AS name FROM pg_tables WHERE schemaname = 'public'`,
@@ -57,7 +57,7 @@ export class Sinks {
     return (await Promise.all(dumps)).flatMap((rows) => rows.map(({ row }) => row)).join('\n');
   }
 
-  /** @returns the last statement of each connection, as an administrator of PostgreSQL sees it. */
+  /** @returns the last statement of each connection, which administrators of PostgreSQL can see. */
   async statements(): Promise<string> {
     const rows = await this.story.sql<{ query: string }>(
       'SELECT query FROM pg_stat_activity WHERE datname = current_database()',
@@ -86,8 +86,8 @@ export class Sinks {
 }
 
 /**
- * Reads MONITOR without ioredis. ioredis loses count of the answers if the first command arrives in the same
- * packet as the answer to MONITOR.
+ * ioredis loses count of the answers if the first command arrives in the same packet as the answer to
+ * MONITOR.
  */
 async function monitorRedis(url: string) {
   const { hostname, port, username, password } = new URL(url);

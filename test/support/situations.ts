@@ -6,23 +6,20 @@ export interface Brought {
   subject: Subject;
 }
 
-/** The provider's Retry-After. It is longer than any test, so that the step keeps waiting for its retry. */
+/** Longer than any test, so that the step keeps waiting for its retry. */
 const MUCH_LATER_S = 60;
 
 type Bring = (story: Story) => Promise<Brought>;
 
-/** Makes the provider answer the next call with 503 and Retry-After. The call certainly has no effect. */
+/** The next call gets 503 with Retry-After, and certainly has no effect. */
 const throttle = (story: Story, route: string, { userId }: Subject) =>
   story.sandbox.control.addFault({ route, match: { userId }, status: 503, retryAfterS: MUCH_LATER_S });
 
-/** Makes the provider answer the next call with a server error. The call may have taken effect. */
+/** The next call gets a server error, and may have taken effect. */
 const breakDown = (story: Story, route: string, { userId }: Subject) =>
   story.sandbox.control.addFault({ route, match: { userId }, status: 500, retryAfterS: MUCH_LATER_S });
 
-/**
- * Each function brings a new onboarding into a live state and keeps it there. It needs no worker, but a
- * worker may run.
- */
+/** Each function brings a new onboarding into a live state and keeps it there, with or without a worker. */
 export const SITUATIONS = {
   'otp_requested, waiting for its retry': async (story) => {
     const subject = story.newSubject();
@@ -35,7 +32,7 @@ export const SITUATIONS = {
 
   'otp_needed, after a resend that was refused': async (story) => {
     const { id, subject } = await story.sent();
-    // Let the code expire first, because a refused resend does not end a valid code.
+    // A refused resend does not end a valid code, so let the code expire first.
     await mayResend(story, id);
     await runOut(story, id, 'code');
     story.sandbox.control.addFault({ route: 'init-otp', match: { userId: subject.userId }, status: 422 });
@@ -83,7 +80,7 @@ export const SITUATIONS = {
   'outcome_unknown, after create-authenticators': async (story) => {
     const { id, subject } = await story.verified();
     const passkey = await story.passkey(id);
-    // The session's remaining time is enough for one call, but not for a retry.
+    // The session lasts long enough for one call, but not for a retry.
     const [spareMs, delayMs] = [1600, 1700];
     await runOut(story, id, 'session', Number(story.env['CALL_TIMEOUT_MS']) + spareMs);
     const { userId } = subject;
@@ -101,7 +98,7 @@ export const SITUATIONS = {
 export type Situation = keyof typeof SITUATIONS;
 export const SITUATION_NAMES = Object.keys(SITUATIONS) as Situation[];
 
-/** @returns the state of the onboarding in this situation. The name of a situation begins with the state. */
+/** The name of a situation begins with the onboarding's state. */
 export const stateOf = (situation: Situation): string => situation.split(',', 1)[0]!;
 
 export const isInDoubt = (situation: Situation): boolean => /doubt|unknown/.test(situation);

@@ -12,14 +12,13 @@ const ROUTES = {
 
 export { STEPS, type StepName };
 
-/** The state after each step, if the step succeeds. */
 export const DONE_STATE = {
   'init-otp': 'otp_sent',
   'verify-otp': 'otp_verified',
   'create-authenticators': 'completed',
 } as const satisfies Record<StepName, string>;
 
-/** The state while a call of this step is in flight or waits for its next try. */
+/** The state while a call of the step is in flight or waits for its next try. */
 export const WAITING_STATE = {
   'init-otp': 'otp_requested',
   'verify-otp': 'otp_submitted',
@@ -28,7 +27,7 @@ export const WAITING_STATE = {
 
 export type Fault = Omit<FaultSpec, 'route' | 'match'>;
 
-/** An onboarding just before one of its steps. A test can make the calls of this step fail. */
+/** An onboarding just before a step. A test can make the calls of this step fail. */
 export class StepUnderTest {
   /** Known once the onboarding has started. */
   id!: string;
@@ -64,7 +63,7 @@ export class StepUnderTest {
     return new StepUnderTest(story, step, subject, request).#of(id);
   }
 
-  /** Prepares a resend, which also runs the step `init-otp`. */
+  /** A resend also runs the step `init-otp`. */
   static async beforeResend(story: Story): Promise<StepUnderTest> {
     const { id, subject } = await story.sent();
     await story.cooledDown(id);
@@ -94,7 +93,7 @@ export class StepUnderTest {
     return this;
   }
 
-  /** Sends the command that runs the step. @param at the URL of the replica that makes the first attempt. */
+  /** @param at the URL of the replica that makes the first attempt. */
   async submit({ headers, at }: { headers?: Record<string, string>; at?: string } = {}): Promise<Answer> {
     const { path, body } = this.request;
     const answer = await this.story.call<Answer['body']>('POST', path, body, headers, at);
@@ -124,14 +123,14 @@ export class StepUnderTest {
     return (await this.events()).filter((event) => event.type === type);
   }
 
-  /** @returns how each attempt of the step has ended, as the timeline shows it. */
+  /** @returns the class of each attempt of the step that has ended. */
   async attempts(): Promise<unknown[]> {
     return (await this.eventsOf('attempt_ended'))
       .filter(({ data }) => data['step'] === this.step)
       .map(({ data }) => data['class']);
   }
 
-  /** @returns the requests for this step that the sandbox has received. */
+  /** @returns the step's requests at the sandbox. */
   journal(): JournalEntry[] {
     const { userId } = this.subject;
     return this.story.sandbox.control.requests({ userId, route: ROUTES[this.step] }).slice(this.#callsBefore);

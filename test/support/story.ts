@@ -26,7 +26,7 @@ export const RP_ID = 'app.example.com';
 export const ORIGIN = 'https://app.example.com';
 
 /**
- * The settings of all e2e tests. All times are short. LEASE_MS must be longer than CLAIM_MAX_AGE_MS and
+ * The settings of all e2e tests, with short times. LEASE_MS must be longer than CLAIM_MAX_AGE_MS and
  * CALL_TIMEOUT_MS together.
  */
 const SHORT = {
@@ -57,8 +57,8 @@ const SHORT = {
   OTP_RESEND_COOLDOWN_MS: '50',
   OTP_SENDS_PER_WINDOW: '20',
   OTP_SENDS_PER_DAY: '40',
-  // All requests come from one address, so the limits are high. They have five digits, because the search for
-  // secrets would mistake a number of six digits for a code.
+  // All requests come from one address. The search for secrets would mistake a limit of six digits for a
+  // code.
   LOGIN_FAILURES_PER_MINUTE: '90000',
   RATE_LIMIT_CALLER_PER_MINUTE: '90000',
   RATE_LIMIT_SUBJECT_PER_MINUTE: '90000',
@@ -109,17 +109,14 @@ interface Website {
 }
 
 export interface StoryOptions extends WorldOptions {
-  /** The URL of another database than the jest worker's own. */
+  /** Replaces the jest worker's own database. */
   databaseUrl?: string;
   sandbox?: Omit<SandboxOptions, 'rpId' | 'origins'>;
-  /** The website where passkeys are made, if it is not {@link ORIGIN}. */
+  /** The website where passkeys are made, if not {@link ORIGIN}. */
   website?: Website;
 }
 
-/**
- * The setup of all e2e tests. Starts the apps with a real PostgreSQL and Redis, and calls their API as
- * callers do.
- */
+/** Starts the apps for e2e tests, with a real PostgreSQL and Redis, and calls their API as callers do. */
 export class Story extends World {
   #database: Pool | undefined;
 
@@ -127,7 +124,7 @@ export class Story extends World {
     super();
   }
 
-  /** Starts the sandbox, the service and the worker, with short times. `env` overrides settings. */
+  /** Starts the sandbox, the service and the worker. `env` overrides settings. */
   static override async begin(options: StoryOptions = {}): Promise<Story> {
     const { databaseUrl, website = { rpId: RP_ID, origins: [ORIGIN] }, env = {}, ...more } = options;
     const story = new Story(databaseUrl ?? (await testDatabaseUrl()));
@@ -150,7 +147,7 @@ export class Story extends World {
     return story;
   }
 
-  /** Starts a compiled app in its own process. `npm run test:e2e` has compiled it. */
+  /** Starts an app that `npm run test:e2e` has compiled, in its own process. */
   async startProcess(app: 'onboarding' | 'worker' | 'console', env: Env = {}): Promise<AppProcess> {
     const started = await AppProcess.start(MAIN[app], { ...this.env, LOG_LEVEL: 'info', ...env });
     this.atEnd(() => started.end());
@@ -158,7 +155,7 @@ export class Story extends World {
     return started;
   }
 
-  /** Starts the demo. @param main the path of the demo's main file, or of a copy */
+  /** @param main the demo's main file, or a copy of it */
   async startDemo(env: Env = {}, main: string = MAIN.demo): Promise<AppProcess> {
     const started = await AppProcess.start(main, {
       DEMO_PORT: '0',
@@ -182,7 +179,6 @@ export class Story extends World {
     this.#database = undefined;
   }
 
-  /** Registers a new subject at the sandbox. */
   newSubject(): Subject {
     const subject = { accountId: randomUUID(), userId: randomUUID() };
     const email = `${subject.userId}@example.com`;
@@ -191,16 +187,16 @@ export class Story extends World {
   }
 
   /**
-   * Calls the API, and adds the answer to the recording.
+   * Calls the API, and records the answer.
    *
-   * @throws Error if the OpenAPI document does not name the code of a problem at this route.
+   * @throws Error if the OpenAPI document does not name a problem's code at this route.
    */
   async call<Body = OnboardingResource & Problem>(
     method: string,
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
-    /** The URL of the replica that must answer, if it is not the first one. */
+    /** The replica that must answer. */
     serviceUrl = this.serviceUrl,
   ): Promise<Answer<Body>> {
     const answer = await this.ask<Body>(method, path, body, headers, serviceUrl);
@@ -273,7 +269,7 @@ export class Story extends World {
     return body.challenge;
   }
 
-  /** Gets a new challenge. @returns a new passkey for the challenge, as a browser returns it. */
+  /** @returns a passkey for a new challenge, as a browser returns it. */
   async passkey(id: string, lies: Partial<PasskeyOptions> = {}) {
     const challenge = await this.challenge(id);
     return {
@@ -296,7 +292,7 @@ export class Story extends World {
     return this.code(subject) === '000000' ? '000001' : '000000';
   }
 
-  /** Starts an onboarding. When this function returns, the call that sends the code may still run. */
+  /** Starts an onboarding, whose first code may not be sent yet. */
   async started(subject: Subject, more: object = {}): Promise<OnboardingResource> {
     const { status, body } = await this.start(subject, more);
     if (status !== 201 && status !== 202)
@@ -329,19 +325,18 @@ export class Story extends World {
     return (await this.events(id)).map((event) => event.type);
   }
 
-  /** @returns the requests about this subject that the sandbox has received, with their answers. */
+  /** @returns the subject's requests at the sandbox, with their answers. */
   journal({ userId }: Subject): { route: string; effect: object | null; answer: unknown }[] {
     return this.sandbox.control
       .requests({ userId })
       .map(({ route, effect, answer }) => ({ route, effect, answer }));
   }
 
-  /** @returns how many requests about this subject a route of the sandbox has received. */
+  /** @returns how many of the subject's requests this route of the sandbox has received. */
   calls(subject: Subject, route: string): number {
     return this.journal(subject).filter((request) => request.route === route).length;
   }
 
-  /** Waits until the onboarding is in this state, or until this condition holds for it. */
   async until(
     id: string,
     wanted: string | ((onboarding: OnboardingResource) => boolean),
@@ -350,7 +345,7 @@ export class Story extends World {
     const holds = typeof wanted === 'string' ? (each: OnboardingResource) => each.state === wanted : wanted;
     const deadline = performance.now() + withinMs;
     for (;;) {
-      // These reads are not recorded, because their number depends on timing.
+      // Do not record these reads, because their number depends on timing.
       const { body } = await this.ask<OnboardingResource>('GET', `/v1/onboardings/${id}`);
       if (holds(body)) return body;
       if (performance.now() > deadline) {
@@ -362,17 +357,16 @@ export class Story extends World {
     }
   }
 
-  /** @returns the `blind:…` key of a subject that is identified by its contact, as the docs describe it. */
+  /** @returns the key of a subject that is identified by its contact. */
   blind(key: string): string {
     const hash = new KeyedHash(Buffer.from(this.env['HASH_KEY']!, 'base64'));
     return `blind:${hash.digest('subject key', key).toString('base64url')}`;
   }
 
-  /** Queries the database directly. Only tests may do this. */
   async sql<Row>(text: string, values: unknown[] = []): Promise<Row[]> {
     const before = this.#database;
     if (before?.options.connectionString !== this.databaseUrl) {
-      // Keep connections open, because tests query often, and each connection costs PostgreSQL a new process.
+      // Tests query often, and each connection costs PostgreSQL a new process.
       this.#database = new Pool({ connectionString: this.databaseUrl, max: 4, idleTimeoutMillis: 1_000 });
       this.#database.on('error', () => undefined); // after an outage, the next query opens a new connection
       await before?.end();

@@ -5,7 +5,7 @@ import { until } from '#libs/testing';
 import { closedPort, listenAnywhere } from './ports.js';
 import { TcpProxy } from './tcp-proxy.js';
 
-/** Starts a server that sends each chunk back, with the server's name in front. */
+/** Sends each chunk back, with the server's name in front. */
 async function startEcho(name: string): Promise<{ url: string; server: Server }> {
   const server = createServer((socket) => {
     socket.on('error', () => undefined);

@@ -3,12 +3,12 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { listenAnywhere, listenOn } from './ports.js';
 
-/** PostgreSQL's message `ReadyForQuery` with the status idle: the transaction has ended. */
+/** PostgreSQL's message `ReadyForQuery` after the end of a transaction. */
 export const POSTGRES_READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
 
 export interface Passage {
   cut(): void;
-  /** Drops the server's bytes. When a chunk ends with `end`, calls `lost` and cuts the connection. */
+  /** Drops the server's bytes. After a chunk that ends with `end`, calls `lost` and cuts the connection. */
   loseAnswer(end: Buffer, lost: () => void): void;
 }
 
@@ -18,8 +18,8 @@ interface Interception {
 }
 
 /**
- * A proxy in front of a server. It forwards all bytes, and can fail as networks fail. Node.js runs this file
- * without a build, so the file may only use types that Node.js can strip.
+ * Forwards all bytes, and can fail as networks fail. Node.js runs this file without a build, so it may only
+ * use types that Node.js can strip.
  */
 export class TcpProxy {
   readonly #sockets = new Set<Socket>();
@@ -53,12 +53,12 @@ export class TcpProxy {
     this.#target = new URL(target);
   }
 
-  /** Resets the open connections. New connections still work. */
+  /** New connections still work. */
   cut(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
-  /** Accepts connections and resets them immediately, as a load balancer without a backend does. */
+  /** Resets connections immediately, as a load balancer without a backend does. */
   refuse(isRefusing = true): void {
     this.#isRefusing = isRefusing;
     if (isRefusing) this.cut();
@@ -73,7 +73,7 @@ export class TcpProxy {
     }
   }
 
-  /** Holds back the bytes of open connections forever. New connections still work. */
+  /** Holds back bytes forever. New connections still work. */
   stallOpenConnections(): void {
     for (const socket of this.#sockets) socket.pause();
   }
@@ -82,12 +82,11 @@ export class TcpProxy {
     this.#delayMs = delayMs;
   }
 
-  /** Runs `act` once, before it forwards the next bytes of a client that match the pattern. */
+  /** Runs `act` once, before it forwards a client's bytes that match the pattern. */
   intercept(pattern: RegExp, act: Interception['act']): void {
     this.#interception = { pattern, act };
   }
 
-  /** Closes the port and all connections, as a server that stops. */
   async close(): Promise<void> {
     const server = this.#server;
     this.#server = null;
@@ -161,7 +160,7 @@ export class TcpProxy {
   }
 }
 
-/** One direction of a connection. It keeps the order of the bytes when the delay changes. */
+/** One direction of a connection. Keeps the order of bytes when the delay changes. */
 class Lane {
   readonly to: Socket;
   #waiting = 0;

@@ -1,10 +1,7 @@
 import { lookAgain } from '#libs/testing';
 import type { Story, Subject } from './story.js';
 
-/**
- * Lets time pass for an onboarding and its subject's budgets, without waiting: moves all their timestamps
- * into the past.
- */
+/** Lets time pass for an onboarding and its subject's budgets: moves their timestamps into the past. */
 export async function elapse(
   story: Story,
   id: string,
@@ -30,10 +27,7 @@ export async function elapse(
   );
 }
 
-/**
- * The deadlines of an onboarding: its code or its session expires, the user was idle for too long, or the
- * whole onboarding took too long.
- */
+/** The deadlines of the code, of the session, of an idle user, and of the whole onboarding. */
 export type Life = 'code' | 'session' | 'idle' | 'whole';
 
 const ENDS: Record<Life, string> = {
@@ -43,30 +37,30 @@ const ENDS: Record<Life, string> = {
   whole: 'life_ends_at',
 };
 
-/** Moves one deadline of the onboarding to this number of milliseconds from now. */
+/** Moves a deadline to `inMs` from now. */
 export async function runOut(story: Story, id: string, life: Life, inMs = 0): Promise<void> {
   const at = `clock_timestamp() + interval '${inMs} milliseconds'`;
   await story.sql(`UPDATE onboardings SET ${ENDS[life]} = ${at} WHERE id = $1`, [id]);
   await storyLooksAgain(story, id);
 }
 
-/** Ends the cooldown, so that another code may be requested now. */
+/** Ends the cooldown after a code. */
 export async function mayResend(story: Story, id: string): Promise<void> {
   await story.sql('UPDATE onboardings SET otp_resend_at = clock_timestamp() WHERE id = $1', [id]);
 }
 
-/** Ends all leases now, as if the processes that hold them had died. */
+/** Ends all leases, as if the processes that hold them had died. */
 export async function lapseLeases(story: Story): Promise<void> {
   await story.sql('UPDATE onboardings SET lease_until = clock_timestamp() WHERE lease_until IS NOT NULL');
   await storyLooksAgain(story);
 }
 
-/** Makes the next try of the onboarding's step due now, even if the provider asked for a wait. */
+/** Makes the step's next try due now, even if the provider asked for a wait. */
 export async function retryNow(story: Story, id: string): Promise<void> {
   await story.sql('UPDATE onboardings SET next_attempt_at = clock_timestamp() WHERE id = $1', [id]);
   await storyLooksAgain(story, id);
 }
 
-/** Computes a row's `due_at` again, after a test has changed the row by SQL. A null `id` means all rows. */
+/** Computes `due_at` again, after a test has changed a row by SQL. A null `id` means all rows. */
 export const storyLooksAgain = (story: Story, id: string | null = null): Promise<void> =>
   lookAgain({ query: (text, values) => story.sql(text, values) }, id);

@@ -8,14 +8,14 @@ interface Key {
   publicJwk: JWK;
 }
 
-/** An issuer of access tokens with a server for its public keys, like an identity provider. */
+/** Issues access tokens and serves its public keys, like an identity provider. */
 export class TokenIssuer {
   readonly name = 'https://issuer.example.com';
   readonly audience = 'gangway';
   /** The keys that the key server returns. */
   published: JWK[] = [];
   failing = false;
-  /** How many requests the key server has received. */
+  /** Requests to the key server. */
   asked = 0;
   #server!: Server;
 
@@ -47,7 +47,6 @@ export class TokenIssuer {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** Makes a new key pair. Publishes its public key unless `publish` is false. */
   async newKey(id: string, { alg = 'ES256', publish = true } = {}): Promise<Key> {
     const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
     const publicJwk = { ...(await exportJWK(publicKey)), kid: id, alg, use: 'sig' };
@@ -55,7 +54,7 @@ export class TokenIssuer {
     return { id, privateKey, publicJwk };
   }
 
-  /** @param lies wrong JWT claims, which replace the valid ones. */
+  /** @param lies replace valid claims. */
   token(key: Key, lies: object = {}, header: Record<string, unknown> = {}): Promise<string> {
     const nowS = Math.floor(Date.now() / 1_000);
     const claims = {

@@ -8,15 +8,13 @@ import { installClients } from './client-folder.js';
 
 const exec = promisify(execFile);
 
-/** The folder with Turnkey's official client packages. `npm start` does not install them. */
+/** Turnkey's official client packages, which `npm start` does not install. */
 const FOLDER = join(import.meta.dirname, '..', 'clients', 'turnkey');
-/**
- * The public key that `@turnkey/crypto` uses to verify OTP bundles. `@turnkey/core` cannot use another one.
- */
+/** The key of `@turnkey/crypto` for OTP bundles. `@turnkey/core` cannot use another one. */
 const PRODUCTION_SIGNER =
   '046b4f88421f76b6ba418afc2ea1d8ced671337d7db6b80478a60d8531bf8f17' +
   'fa9a512f0fef96fc0c9b4cd9dff70b34992e520ce04c79d931f6ff6296b547d201';
-/** Modules that only React Native needs. They are not bundled for a browser. */
+/** Modules that only React Native needs. */
 const NATIVE = [
   '@react-native-async-storage/async-storage',
   'react-native-keychain',
@@ -25,19 +23,15 @@ const NATIVE = [
 
 export const installTurnkeyClients = (): Promise<boolean> => installClients(FOLDER);
 
-/**
- * Runs `server.mjs`, a backend that uses `@turnkey/sdk-server`.
- *
- * @returns the report that the backend prints
- */
+/** Runs a backend that uses `@turnkey/sdk-server`. @returns the report that it prints. */
 export async function runBackend(settings: object): Promise<unknown> {
   const { stdout } = await exec(process.execPath, ['server.mjs', JSON.stringify(settings)], { cwd: FOLDER });
   return JSON.parse(stdout);
 }
 
-/** A website with one page. Its script `page.js` uses `@turnkey/core`. */
+/** A website with one page, whose script uses `@turnkey/core`. */
 export class ClientSite {
-  /** The public key with which this site's script verifies Turnkey's OTP bundles. */
+  /** The key with which the script verifies Turnkey's OTP bundles. */
   signerPublicKey = PRODUCTION_SIGNER;
 
   private constructor(

@@ -5,10 +5,7 @@ import { ORIGIN, RP_ID, type Story } from './story.js';
 export const DOORS = ['turnkey', 'turnkey-auth-proxy'] as const;
 export type Door = (typeof DOORS)[number];
 
-/**
- * Makes the environment variables of an integration with the sandbox's Turnkey, through Turnkey's API or
- * through its Auth Proxy.
- */
+/** Configures an integration with the sandbox's Turnkey, through Turnkey's API or its Auth Proxy. */
 export const throughDoor =
   (door: Door, custody: 'server' | 'client' = 'server') =>
   ({ url, turnkey }: Sandbox): Record<string, string> => {
@@ -33,10 +30,7 @@ export const throughDoor =
     };
   };
 
-/**
- * A user of the sandbox's Turnkey. Either Turnkey has verified the user's address, or Turnkey does not know
- * the user yet.
- */
+/** A user whose address the sandbox's Turnkey has verified, or does not know yet. */
 export class Person {
   readonly email = `ana.${randomBytes(6).toString('hex')}@example.com`;
   readonly subject: Record<string, unknown>;

@@ -9,30 +9,24 @@ import { TcpProxy } from './tcp-proxy.js';
 
 export type Env = Record<string, string>;
 
-/**
- * A test can put a proxy in front of these servers. Each name is the environment variable with the server's
- * URL, except `service`.
- */
+/** Servers that can have a proxy. Each name is the variable with the server's URL, except `service`. */
 type Proxied = 'DATABASE_URL' | 'REDIS_URL' | 'INTEGRATION_BYZANTINE_BASE_URL' | 'service';
 
 export interface WorldOptions {
   env?: Env | ((sandbox: Sandbox) => Env);
   sandbox?: SandboxOptions;
-  /** False if the test starts the service itself. */
+  /** False if the test starts it itself. */
   service?: boolean;
-  /** False if the test starts the worker itself. */
+  /** False if the test starts it itself. */
   worker?: boolean;
   console?: boolean;
-  /** Servers to which all apps connect through a proxy, see {@link World.proxyTo}. */
+  /** Apps connect to these servers through {@link World.proxyTo}. */
   proxied?: Exclude<Proxied, 'service'>[];
-  /** Called with each app before the app listens. */
+  /** Called before an app listens. */
   prepare?: (app: NestFastifyApplication) => void;
 }
 
-/**
- * Runs the sandbox, the service and the worker in this process, each on its own port. This file does not need
- * jest.
- */
+/** Runs the sandbox, the service and the worker in this process. Does not need jest. */
 export class World {
   readonly #proxies = new Map<Proxied, TcpProxy>();
   readonly #closers: (() => Promise<unknown>)[] = [];
@@ -66,7 +60,7 @@ export class World {
     }
   }
 
-  /** Starts a service. If no other service runs, the test's calls go to this one. */
+  /** If no other service runs, the test's calls go to this one. */
   async startService(env: Env = {}): Promise<{ app: NestFastifyApplication; url: string }> {
     const app = await this.#listen(await createApp(this.#config(env)));
     const url = await app.getUrl();
@@ -104,10 +98,7 @@ export class World {
     return app;
   }
 
-  /**
-   * Returns the proxy in front of a server, and starts it at the first call. Apps that are started with the
-   * proxy's URL connect through it.
-   */
+  /** @returns the proxy in front of a server. The first call starts it. */
   async proxyTo(server: Proxied): Promise<TcpProxy> {
     const started = this.#proxies.get(server);
     if (started) return started;
@@ -120,12 +111,12 @@ export class World {
     for (const proxy of this.#proxies.values()) await proxy.mend();
   }
 
-  /** Adds a function that is called at the end, before all functions that were added earlier. */
+  /** Calls `close` at the end. The function that was added last runs first. */
   atEnd(close: () => Promise<unknown>): void {
     this.#closers.unshift(close);
   }
 
-  /** Stops all apps of the test, as in an outage. The sandbox and the proxies continue. */
+  /** Stops all apps, as in an outage. The sandbox and the proxies continue. */
   async stop(): Promise<void> {
     for (const close of this.#closers.splice(0)) await close();
     this.service = undefined!;

@@ -1,8 +1,8 @@
-/** Lists commits whose subject is longer than 72 characters. Fails if there are any. */
+/** Fails if a commit has a subject of more than 72 characters. */
 import { execFileSync } from 'node:child_process';
 
 const MOST = 72;
-/** Older commits are not checked, because the rule did not exist before this time. */
+/** The rule did not exist before this time. */
 const SINCE = '2026-11-29T20:00:00Z';
 
 const log = execFileSync('git', ['log', '--no-merges', `--since=${SINCE}`, '--format=%h %s'], {

@@ -1,4 +1,4 @@
-/** Lists lines of code that are longer than 110 characters. Fails if there are any. */
+/** Fails if a line of code is longer than 110 characters. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 

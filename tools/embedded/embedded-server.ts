@@ -1,4 +1,4 @@
-/** A running PostgreSQL or Redis that this run or an earlier run of Gangway has started. */
+/** A PostgreSQL or Redis that this run or an earlier run has started. */
 export interface EmbeddedServer {
   readonly url: string;
   /** Whether an earlier run has started the server. */
@@ -7,13 +7,10 @@ export interface EmbeddedServer {
 }
 
 export interface EmbeddedOptions {
-  /** The server's own folder. It is created if it does not exist. */
+  /** The server's own folder, created if missing. */
   folder: string;
   password: string;
   port: number;
-  /**
-   * Whether the data is only for one test run. Then the server runs without fsync, because the data may be
-   * lost in a power cut.
-   */
+  /** For a test run, whose data may be lost in a power cut: the server runs without fsync. */
   throwaway?: boolean;
 }

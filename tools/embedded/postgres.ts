@@ -15,16 +15,16 @@ const DATABASE = 'gangway';
 
 interface Installation {
   bin: string;
-  /** The user that runs the server if this process is root. */
+  /** Runs the server if this process is root. */
   runAs: { uid: number; gid: number } | undefined;
 }
 
 /**
- * Starts PostgreSQL on 127.0.0.1 from the binaries that npm installed. It creates the cluster and the
- * database `gangway` if they are missing. If a server already runs on the same data, that server is used. The
- * server runs in its own session until {@link EmbeddedServer.stop}.
+ * Starts PostgreSQL on 127.0.0.1 from the binaries that npm installed, or uses the server that already runs
+ * on the same data. Creates a missing cluster and database `gangway`. The server runs in its own session
+ * until {@link EmbeddedServer.stop}.
  *
- * @throws Plain if the platform has no such binaries, or with the server's own message if it does not start
+ * @throws Plain if the platform has no such binaries, or with the server's message if it does not start
  */
 export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedServer> {
   const data = join(options.folder, 'data');
@@ -46,7 +46,6 @@ export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedS
   return { url, adopted, stop };
 }
 
-/** @returns the advice for a refused password; empty for other errors. */
 function adviceOn(error: unknown): string {
   const wrongPassword = (error as { code?: string }).code === '28P01';
   return wrongPassword
@@ -92,7 +91,7 @@ async function makeCluster(
   options: EmbeddedOptions,
 ): Promise<void> {
   const passwordFile = join(options.folder, 'initial-password');
-  // A cluster without PG_VERSION is incomplete: an earlier start was interrupted.
+  // Without PG_VERSION, the cluster is incomplete: an earlier start was interrupted.
   await rm(data, { recursive: true, force: true });
   await mkdir(data, { mode: 0o700 });
   await rm(passwordFile, { force: true });
@@ -140,8 +139,8 @@ async function portOf(data: string): Promise<number> {
 }
 
 /**
- * Runs pg_ctl without pipes, because the server would keep pipes open. pg_ctl gets its own process group, so
- * that a Ctrl-C during the start does not end pg_ctl and leave a running server.
+ * Uses no pipes, because the server would keep them open. Ctrl-C must not end pg_ctl during a start, because
+ * the server would keep running.
  */
 function control(installation: Installation, args: string[]): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -165,8 +164,8 @@ function words(error: unknown): string {
 }
 
 /**
- * Makes the npm package's binaries usable. npm does not run the package's script, which would make links with
- * short names for the libraries. For root, this function makes a copy that PostgreSQL's user can read.
+ * Makes the npm package's binaries usable. npm does not run the package's script, which would link the
+ * libraries. For root, copies the binaries, so that PostgreSQL's user can read them.
  */
 async function install(): Promise<Installation> {
   const platform = `${process.platform}-${process.arch}`;
@@ -186,7 +185,7 @@ async function install(): Promise<Installation> {
     const unfinished = `${copy}.${process.pid}`;
     await cp(packaged, unfinished, { recursive: true, verbatimSymlinks: true });
     await linkLibraries(unfinished);
-    // npm has applied the umask of its user, so PostgreSQL's user may be unable to read the files.
+    // npm has applied its user's umask, so PostgreSQL's user may be unable to read the files.
     await run('chmod', ['-R', 'go+rX', unfinished]);
     await rename(unfinished, copy).catch(() => rm(unfinished, { recursive: true }));
   }
@@ -197,14 +196,14 @@ async function versionOf(packaged: string): Promise<string> {
   return (JSON.parse(await readFile(join(packaged, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
-/** Makes the links that native/pg-symlinks.json lists. They are relative, so that they work in a copy too. */
+/** Makes the links in native/pg-symlinks.json. They are relative, so that they work in a copy too. */
 async function linkLibraries(packaged: string): Promise<void> {
   const list = await readFile(join(packaged, 'native', 'pg-symlinks.json'), 'utf8');
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
     const link = join(packaged, target);
     const to = relative(dirname(link), join(packaged, source));
     if ((await readlink(link).catch(() => undefined)) === to) continue;
-    // Make the link under another name and then rename it, because two starts may do this at the same time.
+    // Two starts may do this at the same time, so make the link under another name and rename it.
     const made = `${link}.${process.pid}`;
     await symlink(to, made);
     await rename(made, link);

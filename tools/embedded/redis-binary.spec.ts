@@ -24,7 +24,7 @@ describe('the folder for the unpacked Redis', () => {
   });
 
   it('is beside PostgreSQL’s files if the user may not write to the cache folder', async () => {
-    // These paths fail even for root: a folder inside a file, and a folder in sysfs.
+    // Paths that fail even for root: a folder inside a file, and a folder in sysfs.
     writeFileSync(join(folder, 'file'), '');
     for (const closed of [join(folder, 'file', 'cache'), '/sys/kernel']) {
       process.env['XDG_CACHE_HOME'] = closed;

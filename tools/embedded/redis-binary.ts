@@ -8,10 +8,7 @@ import { Plain, step } from '../console.js';
 
 const run = promisify(execFile);
 
-/**
- * redis-server is a link to a program in redis-tools. The other packages are libraries that a minimal system
- * lacks.
- */
+/** redis-server is a link into redis-tools. The other packages are libraries that a minimal system lacks. */
 const PACKAGES = ['redis-server', 'redis-tools', 'liblzf1', 'libjemalloc2', 'libatomic1'];
 const WAYS_OUT = [
   'Gangway needs Redis (or Valkey) and found none. Do one of these:',
@@ -22,13 +19,13 @@ const WAYS_OUT = [
 
 export interface RedisBinary {
   program: string;
-  /** The value of LD_LIBRARY_PATH, if the system lacks some of the libraries. */
+  /** For LD_LIBRARY_PATH, if the system lacks some of the libraries. */
   libraries: string | undefined;
 }
 
 /**
- * Finds a Redis on the PATH. If there is none, on Debian and Ubuntu, unpacks a Redis from the distribution's
- * packages without root.
+ * Finds a Redis on the PATH. On Debian and Ubuntu, otherwise unpacks the distribution's packages, without
+ * root.
  *
  * @throws Plain with what to do, if there is no Redis
  */
@@ -53,15 +50,15 @@ function onPath(name: string): string | undefined {
       else continue;
       return program;
     } catch {
-      // This folder does not have the program: try the next folder of the PATH.
+      // Try the next folder of the PATH.
     }
   }
   return undefined;
 }
 
 /**
- * @returns the folder for the unpacked Redis: in the user's cache folder, which all checkouts share, or
- *   beside the files of PostgreSQL if the cache folder is read-only.
+ * @returns a folder in the user's cache, which all checkouts share, or beside PostgreSQL's files if the cache
+ *   is read-only.
  */
 export async function unpackedFolder(name: string): Promise<string> {
   const cache = cacheFolder();
@@ -77,8 +74,7 @@ export async function unpackedFolder(name: string): Promise<string> {
 }
 
 /**
- * @returns the name and version of the distribution, such as debian-12. They are part of the folder's name,
- *   because the system needs other binaries after an upgrade.
+ * @returns for example debian-12, for the folder's name: after an upgrade, the system needs other binaries.
  */
 async function distribution(): Promise<string> {
   const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
@@ -87,12 +83,12 @@ async function distribution(): Promise<string> {
 }
 
 async function unpack(target: string): Promise<void> {
-  // Do not use the system's temporary folder. It may be missing, or its programs may not run.
+  // The system's temporary folder may be missing, or programs may not run there.
   const work = await mkdtemp(`${target}.`);
   try {
     const download = (flags: string[]) => run('apt-get', [...flags, 'download', ...PACKAGES], { cwd: work });
     await download(['-qq']).catch(async () => {
-      // Use own package lists: the system's lists are missing or old, and only root may update them.
+      // The system's package lists are missing or old, and only root may update them.
       const flags = await privateLists(work);
       await run('apt-get', [...flags, 'update'], { cwd: work });
       await download(flags);
@@ -122,7 +118,7 @@ async function privateLists(work: string): Promise<string[]> {
   const cache = join(work, 'cache');
   await mkdir(join(lists, 'partial'), { recursive: true });
   await mkdir(join(cache, 'archives', 'partial'), { recursive: true });
-  // Switch off apt's own sandbox user, which may not write into this folder.
+  // apt's own sandbox user may not write into this folder.
   const options = [`Dir::State::lists=${lists}`, `Dir::Cache=${cache}`, 'APT::Sandbox::User='];
   return ['-qq', ...options.flatMap((option) => ['-o', option])];
 }

@@ -12,10 +12,10 @@ import { findRedis, type RedisBinary } from './redis-binary.js';
 const START_MS = 60_000;
 
 /**
- * Starts Redis on 127.0.0.1, with its data in an append-only file. If a Redis already runs on the same data,
- * that Redis is used. The server runs in its own session until {@link EmbeddedServer.stop}.
+ * Starts Redis on 127.0.0.1 with an append-only file, or uses the Redis that already runs on the same data.
+ * The server runs in its own session until {@link EmbeddedServer.stop}.
  *
- * @throws Plain if no Redis can be found, or with the server's own message if it does not start
+ * @throws Plain if no Redis can be found, or with the server's message if it does not start
  */
 export async function startRedis(options: EmbeddedOptions): Promise<EmbeddedServer> {
   const { folder } = options;
@@ -32,7 +32,7 @@ export async function startRedis(options: EmbeddedOptions): Promise<EmbeddedServ
   return { url, adopted: false, stop };
 }
 
-/** @throws PortTaken, or Plain with the server's own message */
+/** @throws PortTaken, or Plain with the server's message */
 async function launch(
   { program, libraries }: RedisBinary,
   port: number,
@@ -67,7 +67,7 @@ async function launch(
   );
 }
 
-/** Stops the Redis of this folder, if one runs there, and waits until its process has ended. */
+/** Stops the Redis of this folder, if one runs, and waits for its end. */
 export async function stopRedis(folder: string): Promise<void> {
   const left = await findLeft(folder);
   if (!left) return;
@@ -78,7 +78,7 @@ export async function stopRedis(folder: string): Promise<void> {
 const configFile = (folder: string) => join(folder, 'redis.conf');
 const urlOf = (port: number, password: string) => `redis://:${password}@127.0.0.1:${port}`;
 
-/** @returns the text of the settings file. Flags would show the password in the list of processes. */
+/** Written to a file, because flags would show the password in the list of processes. */
 function settings(options: EmbeddedOptions, port: number): string {
   return [
     'bind 127.0.0.1',
@@ -93,8 +93,8 @@ function settings(options: EmbeddedOptions, port: number): string {
 }
 
 /**
- * Finds the Redis that an earlier run has left running with the data in this folder. Another Redis may use
- * the port now. So the Redis at this port must accept the password, and report the same configuration file.
+ * Finds a Redis that an earlier run has left running on this folder's data. Another Redis may use the port
+ * now, so the Redis there must accept the password and report the same configuration file.
  */
 async function findLeft(folder: string): Promise<{ url: string; pid: number } | undefined> {
   const config = configFile(folder);
@@ -108,13 +108,13 @@ async function findLeft(folder: string): Promise<{ url: string; pid: number } | 
 }
 
 /**
- * Sends one request to a Redis over its own connection.
+ * Sends one request over its own connection.
  *
- * @throws Error of the connection or the server; there is no retry
+ * @throws Error of the connection or the server, without a retry
  */
 export async function askRedis<T>(url: string, ask: (client: Redis) => Promise<T>): Promise<T> {
   const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 1_000 });
-  // If connect() fails, its error says only "Connection is closed.". The event `error` has the reason.
+  // If connect() fails, only the event `error` has the reason.
   let reason: Error | undefined;
   client.on('error', (error: Error) => (reason = error));
   try {
@@ -123,8 +123,7 @@ export async function askRedis<T>(url: string, ask: (client: Redis) => Promise<T
   } catch (error) {
     throw reason ?? error;
   } finally {
-    // If the connection has ended already, do not call disconnect(): it would keep the process alive for two
-    // seconds.
+    // On an ended connection, disconnect() would keep the process alive for two seconds.
     if (client.status !== 'end') client.disconnect();
   }
 }

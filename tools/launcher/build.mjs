@@ -9,7 +9,7 @@ const SETTINGS = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
 const STAMP = join('dist', '.built');
 const COMPILER = join(dirname(fileURLToPath(import.meta.url)), 'compile.mjs');
 
-/** Files that only tests use are not compiled (see tsconfig.build.json). */
+/** Only tests use these files, which are not compiled (see tsconfig.build.json). */
 const LEFT_OUT = /spec\.ts$|\.d\.m?ts$|\/(fixtures|node_modules)\/|^apps\/[^/]+\/test\/|^libs\/testing\//;
 
 /** @param {string} checkout @returns {string[]} paths relative to the checkout */
@@ -22,8 +22,8 @@ export function sourcesOf(checkout) {
 }
 
 /**
- * Makes a fingerprint of the paths, sizes and times of all files that the build reads. If the fingerprint has
- * changed, the build is out of date. A deleted file changes the fingerprint too.
+ * Makes a fingerprint of the path, size and time of each file that the build reads. It changes when the build
+ * becomes out of date.
  *
  * @param {string} checkout
  */
@@ -38,19 +38,14 @@ export function fingerprint(checkout) {
 /** @param {string} checkout @returns the file with the fingerprint of the last build */
 export const stampOf = (checkout) => join(checkout, STAMP);
 
-/**
- * Whether dist/ is up to date with the sources.
- *
- * @param {string} checkout
- */
+/** @param {string} checkout @returns whether dist/ is up to date with the sources */
 export function isBuilt(checkout) {
   const stamp = stampOf(checkout);
   return existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint(checkout);
 }
 
 /**
- * Compiles the sources into dist/. It does not check types, which would take thirty times as long. The editor
- * and `npm run typecheck` check types.
+ * Compiles the sources into dist/, without a check of types, which would take thirty times as long.
  *
  * @param {string} checkout
  * @param {string} node the Node.js to compile with

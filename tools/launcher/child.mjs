@@ -1,10 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 
 /**
- * Prints what is wrong and what to do, and exits with code 1.
- *
- * @param {string} message
- * @returns {never}
+ * @param {string} message what is wrong and what to do
+ * @returns {never} exits with code 1
  */
 export function fail(message) {
   console.error(`\ngangway: ${message}`);
@@ -13,9 +11,9 @@ export function fail(message) {
 
 /**
  * Runs a program to its end, and exits if it fails. All output goes to standard error, because standard
- * output belongs to the command and may go into a pipe.
+ * output may go into a pipe.
  *
- * @param {string} what the name of the work, which the user sees
+ * @param {string} what for the user
  * @param {string} program
  * @param {string[]} args
  * @param {import('node:child_process').SpawnSyncOptions} options
@@ -34,8 +32,7 @@ export function runToEnd(what, program, args, options) {
 }
 
 /**
- * Runs a program in place of this process. The program gets the signals and the terminal, and this process
- * exits with the program's exit code.
+ * Runs a program, which gets the signals and the terminal. This process exits with its exit code.
  *
  * @param {string} program
  * @param {string[]} args
@@ -56,9 +53,8 @@ export function handOver(program, args, options) {
 }
 
 /**
- * Calls `onGone` after npm got a SIGTERM. npm sends this signal only to the shell between npm and this
- * process. The shell ends, and this process gets another parent. Does nothing if npm did not start this
- * process.
+ * Calls `onGone` after npm got a SIGTERM. Only the shell between npm and this process gets the signal from
+ * npm. When the shell ends, this process gets another parent.
  *
  * @param {() => void} onGone
  */

@@ -1,6 +1,6 @@
 /**
- * The commands that take flags. The launcher and each tool read this table. This file is plain JavaScript,
- * because the launcher answers `--help` and refuses wrong flags before any package is installed.
+ * The commands that take flags. Plain JavaScript, because the launcher checks flags before any package is
+ * installed.
  */
 export const COMMANDS = {
   start: {

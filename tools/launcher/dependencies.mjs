@@ -7,10 +7,9 @@ import { runToEnd } from './child.mjs';
 /** @typedef {{version?: string, dev?: boolean, optional?: boolean, os?: Names, cpu?: Names}} Entry */
 /** @typedef {{packages: Record<string, Entry & {optionalDependencies?: Record<string, string>}>}} Lock */
 
-/** @param {Names | undefined} names @param {string} name */
 const admits = (names, name) => names === undefined || [names].flat().includes(name);
 
-/** The packages to install: all, or only those that `npm start` needs. @typedef {'all' | 'runtime'} Extent */
+/** All packages, or only those that `npm start` needs. @typedef {'all' | 'runtime'} Extent */
 
 const LOCK = 'package-lock.json';
 /** The last file that npm writes. */
@@ -18,9 +17,8 @@ const HIDDEN = join('node_modules', '.package-lock.json');
 const HERE = { os: process.platform, cpu: process.arch };
 
 /**
- * Whether the installed packages are those of the lock file. Compares contents, because a checkout or a copy
- * changes file times. An optional package must be installed only if this project itself lists it and
- * this platform can run it. For other optional packages, npm decides by its own rules.
+ * Whether the installed packages are those of the lock file. Compares contents, because copies change file
+ * times. Requires an optional package only if this project itself lists it and this platform can run it.
  *
  * @param {Lock} lock package-lock.json
  * @param {Lock} installed node_modules/.package-lock.json
@@ -44,12 +42,7 @@ export function isInstalled(lock, installed, platform, extent = 'all') {
 const read = (folder, file) =>
   existsSync(join(folder, file)) ? JSON.parse(readFileSync(join(folder, file), 'utf8')) : undefined;
 
-/**
- * Whether node_modules contains the packages of package-lock.json.
- *
- * @param {string} folder
- * @param {Extent} extent
- */
+/** @param {string} folder @param {Extent} extent @returns whether node_modules has the locked packages */
 export function isComplete(folder, extent) {
   const installed = read(folder, HIDDEN);
   return (
@@ -58,8 +51,7 @@ export function isComplete(folder, extent) {
 }
 
 /**
- * Installs missing dependencies from the lock file. Installed packages stay in place if possible, because an
- * `npm start` may be using them.
+ * Installs missing dependencies. Others stay in place if possible, because an `npm start` may be using them.
  *
  * @param {string} folder
  * @param {Extent} extent
@@ -68,8 +60,7 @@ export function install(folder, extent) {
   if (isComplete(folder, extent)) return;
   const all = extent === 'all' || Object.values(read(folder, HIDDEN)?.packages ?? {}).some(({ dev }) => dev);
   const adds = all && isComplete(folder, 'runtime');
-  // Name the kinds of packages explicitly, because npm leaves out development packages if NODE_ENV is
-  // production.
+  // Name the kinds, because npm leaves out development packages if NODE_ENV is production.
   const args = [...(adds ? ['install', '--no-save'] : ['ci']), all ? '--include=dev' : '--omit=dev'];
   const quiet = ['--include=optional', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
   const cli = process.env.npm_execpath;
@@ -80,13 +71,7 @@ export function install(folder, extent) {
   runToEnd(what, program, more, { cwd: folder });
 }
 
-/**
- * Uses a cache in the checkout if npm may not write to its own cache, for example in a read-only home
- * directory.
- *
- * @param {string} folder
- * @returns {string[]}
- */
+/** Uses a cache in the checkout if npm may not write to its own cache, for example in a read-only home. */
 function cacheFlags(folder) {
   const cache = process.env.npm_config_cache ?? join(homedir(), '.npm');
   try {

@@ -5,17 +5,12 @@ import { parseArgs } from 'node:util';
 /** The usual exit code for a wrong command line. */
 const MISUSED = 2;
 
-/** Thrown if the command line is wrong. The message is one line. */
+/** The message is one line. */
 class Misuse extends Error {}
 
 const PLACEHOLDERS = { switch: '', text: ' <text>', count: ' <number>', choice: ' <name>' };
 
-/**
- * Adds two dashes to a command of npm. Without them, npm would read the flags as its own.
- *
- * @param {string} name the command
- * @returns the command as users type it before its flags
- */
+/** Without the two dashes, npm would read the flags as its own. */
 const flagged = (name) => (name.startsWith('npm ') && !name.includes(' -- ') ? `${name} --` : name);
 
 /** @param {Command} command */
@@ -76,7 +71,7 @@ function valueOf({ rawName, value, inlineValue }, flag) {
     throw new Misuse(`${rawName} takes no value.`);
   }
   const wants = wantedBy(flag);
-  // A word that begins with a dash is the next flag, unless it is connected to this flag by "=".
+  // A word that begins with a dash is the next flag, unless "=" connects it to this flag.
   if (!value || (!inlineValue && value.startsWith('-'))) throw new Misuse(`${rawName} needs ${wants}.`);
   if (flag.is === 'count') {
     if (/^[1-9]\d{0,8}$/.test(value)) return Number(value);
@@ -88,8 +83,6 @@ function valueOf({ rawName, value, inlineValue }, flag) {
 }
 
 /**
- * Reads the flags of a command.
- *
  * @param {any} command
  * @param {string[]} args the words after the command's name
  * @returns {{values: any} | {help: string} | {wrong: string}} `wrong` is one line
@@ -105,12 +98,11 @@ export function readFlags(command, args) {
 }
 
 /**
- * Reads the flags of a command. If help is asked for, prints it and exits with code 0. If a flag is wrong,
- * prints one line and exits with code 2.
+ * Prints help and exits with code 0, or prints one line about a wrong flag and exits with code 2.
  *
  * @param {any} command
  * @param {string[]} args the words after the command's name
- * @returns {any}
+ * @returns {any} the values of the flags
  */
 export function flagsOrExit(command, args) {
   const result = readFlags(command, args);

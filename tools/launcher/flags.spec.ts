@@ -11,7 +11,7 @@ import { readFlags } from './flags.mjs';
 const TOOLS = fileURLToPath(new URL('../', import.meta.url));
 let clone: string;
 
-/** Makes a clone without installed packages and without a build. */
+/** Makes a clone without packages and without a build. */
 beforeAll(() => {
   clone = mkdtempSync(join(tmpdir(), 'gangway-clone-'));
   cpSync(TOOLS, join(clone, 'tools'), { recursive: true });

@@ -7,25 +7,22 @@ import { fail } from './child.mjs';
 
 const FREE = '{}';
 const POLL_MS = 100;
-/** How long a process may take to write its lock file. If the process dies first, the file stays empty. */
+/** How long a process may take to write its lock file. If it dies first, the file stays empty. */
 const WRITTEN_WITHIN_MS = 2_000;
 
-/** @param {number} ms */
 const pause = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 /**
- * Reads the start time of a process, as the system prints it. The start time and the process id together
- * identify a process.
- *
  * @param {number} pid
- * @returns {string | undefined} undefined if there is no such process
+ * @returns {string | undefined} the start time as the system prints it, which identifies a process together
+ *   with its id; undefined if there is no such process
  */
 function bornAt(pid) {
   try {
     if (!existsSync('/proc/self/stat'))
       return execFileSync('ps', ['-o', 'lstart=', '-p', `${pid}`], { encoding: 'utf8' }).trim() || undefined;
-    // Field 2, the name, may contain any character. So count the fields after the name: field 3 is the state,
-    // and field 22 the start time (proc(5)).
+    // The name (field 2) may contain any character, so count after it: field 3 is the state, and field 22 the
+    // start time (proc(5)).
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').pop()?.split(' ') ?? [];
     return fields[0] === 'Z' ? undefined : fields[19];
   } catch {
@@ -34,19 +31,17 @@ function bornAt(pid) {
 }
 
 /**
- * A lock of a folder, with numbered files. The file with the highest number names the holder. A process takes
- * the lock by creating the file with the next number. A file is deleted only if a higher one exists, so no
- * number is created twice. If the holder has ended, the lock is free.
+ * Locks a folder with numbered files. The file with the highest number names the holder. If the holder has
+ * ended, a process takes the lock by creating the next file. A file is deleted only if a higher one exists,
+ * so no number is created twice.
  */
 class Lock {
-  /** @param {string} folder @param {string} name */
   constructor(folder, name) {
     this.folder = folder;
     this.name = name;
     this.number = 0;
   }
 
-  /** @param {number} number */
   file(number) {
     return join(this.folder, `${this.name}.${number}`);
   }
@@ -69,8 +64,7 @@ class Lock {
         const { pid, born, command } = JSON.parse(readFileSync(this.file(highest), 'utf8'));
         return pid !== undefined && bornAt(pid) === born ? { pid, born, command } : undefined;
       } catch {
-        // Another process is writing the file, or has deleted it because a file with a higher number exists
-        // now.
+        // Another process is writing the file, or has deleted it because a higher one exists.
         if (Date.now() > giveUpAt) return undefined;
       }
     }
@@ -110,13 +104,8 @@ class Lock {
   }
 }
 
-/** @param {string} checkout @param {string} name */
 const lockOf = (checkout, name) => new Lock(join(checkout, '.gangway', 'locks'), name);
 
-/**
- * @param {Lock} lock
- * @param {string} command
- */
 function takeOrFail(lock, command) {
   try {
     return lock.take(command);
@@ -128,8 +117,7 @@ function takeOrFail(lock, command) {
 }
 
 /**
- * Takes the lock of the development servers' data until this process ends. If another process holds the lock,
- * prints one line and exits.
+ * Takes the lock of the development servers' data until this process ends, or reports the holder and exits.
  *
  * @param {string} checkout
  * @param {string} command as users type it

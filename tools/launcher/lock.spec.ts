@@ -19,7 +19,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Starts a separate process that can call the lock's functions. */
+/** Starts a process that can call the lock's functions. */
 function run(script: string): ChildProcess {
   const imports = `import { alone, lockServers, serversHolder } from ${JSON.stringify(LOCK)};`;
   const env = { ...process.env, NODE_OPTIONS: '', FOLDER: folder };
@@ -61,7 +61,7 @@ describe('the lock of the servers', () => {
           expect.stringContaining(`npm start already runs in this folder (process ${lines[0]})`),
         ),
       );
-      // Kill the holder, so that the next round finds the lock of a process that has ended.
+      // The next round must find the lock of a process that has ended.
       for (const child of children) child.kill('SIGKILL');
     }
   }, 60_000);

@@ -9,8 +9,7 @@ const NEEDED_MAJOR = 24;
 const major = (version) => Number(/^v?(\d+)/.exec(version)?.[1] ?? 0);
 
 /**
- * Finds a Node.js that is new enough to run Gangway: either the one that runs this file, or the one that is
- * installed with the dependencies for this platform.
+ * Finds a Node.js that can run Gangway: the one that runs this file, or one that npm installed.
  *
  * @param {string} checkout
  * @returns {string} the program's absolute path

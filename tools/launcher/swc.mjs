@@ -1,5 +1,5 @@
 /**
- * The compiler's settings, as in tsconfig.build.json. The build and the tests (test/runner) use them.
+ * The compiler's settings for the build and the tests (test/runner), as in tsconfig.build.json.
  *
  * @param {string} path of a .ts or .tsx file
  * @returns {import('@swc/core').Options}

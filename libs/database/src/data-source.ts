@@ -13,9 +13,9 @@ export interface Connecting {
   url: string;
   poolSize?: number;
   pooler?: Pooler;
-  /** After this time, PostgreSQL cancels a statement. By default, it never does. */
+  /** After this time, PostgreSQL cancels a statement; by default, never. */
   statementTimeoutMs?: number;
-  /** After this time, the driver stops waiting for an answer. By default, it waits without limit. */
+  /** After this time, the driver stops waiting for an answer; by default, never. */
   queryTimeoutMs?: number;
 }
 
@@ -46,13 +46,13 @@ export function dataSourceOptions({
   };
 }
 
-/** For tools and tests. The apps get their data source from `DatabaseModule`. */
+/** For tools and tests. The apps use `DatabaseModule`. */
 export function createDataSource(options: Connecting): DataSource {
   return new DataSource(dataSourceOptions(options));
 }
 
 /**
- * Checks that `DATABASE_POOLER` fits the connection to PostgreSQL, then opens the data source.
+ * Checks first that `DATABASE_POOLER` fits the connection.
  *
  * @throws ConfigError if it does not fit.
  * @throws PostgreSQL's or the driver's error, with `DATABASE_URL` in its message.
@@ -64,7 +64,7 @@ export async function openDataSource(options: DataSourceOptions): Promise<DataSo
   return new DataSource(options).initialize();
 }
 
-/** Changes the error's message, but throws the same object, because callers read its `code`. */
+/** Throws the same error object, because callers read its `code`. */
 export const nameVariable = (variable: string) => (error: Error & { code?: string }) => {
   error.message = `${variable}: ${error.message || error.code}`;
   throw error;

@@ -8,15 +8,14 @@ import { SettledQuery } from './settled-query.js';
 
 export interface ClientTerms extends ClientConfig {
   pooler: Pooler;
-  /** After this time, PostgreSQL cancels a statement; 0 for never. */
+  /** 0 for no timeout. */
   statementTimeoutMs: number;
 }
 
 type Asked = string | QueryConfig | { submit: unknown };
 
 /**
- * node-postgres's `Client`, typed with one signature of `query` instead of six, so that the class below can
- * override it.
+ * Types `query` with one signature instead of node-postgres's six, so that the class below can override it.
  */
 const Base = Client as unknown as new (config: ClientConfig) => Omit<Client, 'query'> & {
   query(config: Asked, values?: unknown, callback?: unknown): unknown;
@@ -27,9 +26,7 @@ interface Inside {
   connection: { stream: Writable; parsedStatements: Record<string, string> };
 }
 
-/**
- * A connection whose statements run under Gangway's settings, not under those of the role or the database.
- */
+/** Runs statements under Gangway's settings, not under those of the role or the database. */
 export class DatabaseClient extends Base {
   readonly #pooler: Pooler;
   readonly #statementTimeoutMs: number;
@@ -37,7 +34,7 @@ export class DatabaseClient extends Base {
   readonly #named = new NamedQueries();
   readonly #answerWithinMs: number | undefined;
   #isUnusable = false;
-  /** The PostgreSQL process of this session; null behind a pooler in transaction mode. */
+  /** Null behind a pooler in transaction mode. */
   backendPid: number | null = null;
   onReadOnly: () => void = () => undefined;
 
@@ -50,14 +47,11 @@ export class DatabaseClient extends Base {
     this.on('error', () => undefined);
   }
 
-  /** True if the connection broke, or if its server is read-only. */
   get isUnusable(): boolean {
     return this.#isUnusable;
   }
 
-  /**
-   * Sets the session's settings. Behind a pooler in transaction mode, each statement brings its own settings.
-   */
+  /** Behind a pooler in transaction mode, each statement brings its own settings. */
   async settle(): Promise<void> {
     if (this.#pooler === 'transaction') {
       await this.query('SELECT 1'); // the answer also sets `#clock`
@@ -69,7 +63,7 @@ export class DatabaseClient extends Base {
     if (!rows[0]!.writable) this.#isUnusable = true;
   }
 
-  /** Closes the connection immediately. PostgreSQL may still carry out unanswered statements. */
+  /** PostgreSQL may still carry out unanswered statements. */
   cut(): void {
     (this as unknown as Inside).connection.stream.destroy();
   }
@@ -95,8 +89,7 @@ export class DatabaseClient extends Base {
   }
 
   /**
-   * Runs statements that this session {@link knows} in one transaction. If the connection breaks, PostgreSQL
-   * may have carried out all.
+   * Runs statements that this session {@link knows} in one transaction.
    *
    * @param ended called before the parts get their results. If it gets an error, no part gets a result.
    */

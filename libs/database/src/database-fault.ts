@@ -5,10 +5,7 @@ const READ_ONLY = 'The database takes no writes at the moment.';
 const BUSY = 'The database is busy.';
 const REFUSED = 'The database refuses this service.';
 
-/**
- * SQLSTATEs, and their classes (the first two characters), that mean "not now". A whole SQLSTATE has priority
- * over its class. All others mean that the statement or the stored data is wrong.
- */
+/** SQLSTATEs and classes (their first two characters) that mean "not now". A whole SQLSTATE has priority. */
 const NOT_NOW: Readonly<Record<string, string>> = {
   '08': AWAY, // the connection, a pooler's refusals among them
   '25006': READ_ONLY, // a standby, or default_transaction_read_only
@@ -55,10 +52,7 @@ export function noteNotConnected(error: unknown): void {
   if (types.isNativeError(error)) NOT_CONNECTED.add(error);
 }
 
-/**
- * @returns why PostgreSQL cannot carry out a statement now, in a sentence for callers; null if the statement
- *   is wrong.
- */
+/** @returns a sentence for callers; null if the statement is wrong. */
 export function findOutage(error: unknown): string | null {
   // No instanceof: under jest, the errors of node:net come from another realm.
   if (!types.isNativeError(error)) return null;
@@ -73,29 +67,25 @@ export function findOutage(error: unknown): string | null {
   return NOT_CONNECTED.has(error) ? REFUSED : null;
 }
 
-/** Whether PostgreSQL cannot carry out statements now. The same statement may work later. */
+/** If true, the same statement may work later. */
 export const isDatabaseAway = (error: unknown): boolean => findOutage(error) !== null;
 
-/** Whether the statement stopped itself with `gangway_refuse`, and so wrote nothing. */
+/** True if the statement stopped itself with `gangway_refuse`, and so wrote nothing. */
 export const isRefusal = (error: unknown): boolean => stateOf(error) === 'GW001';
 
 export const isReadOnly = (error: unknown): boolean => stateOf(error) === '25006';
 
-/**
- * Whether PostgreSQL rolled the statement back because of a conflict with another one. A retry may succeed.
- */
+/** True if PostgreSQL rolled the statement back because of another one. A retry may succeed. */
 export const isConflict = (error: unknown): boolean => ['40P01', '40001'].includes(stateOf(error) ?? '');
 
 /** After these SQLSTATEs and classes, a connection is broken, or its session has changed. */
 const LOST = /^(08|53|57|58|XX)|^(25P02|25P03|25P04|26000|42P05)$/;
 
-/** Whether the connection must not be used again. */
 export function isConnectionLost(error: unknown): boolean {
   const state = stateOf(error);
   return state === null || LOST.test(state);
 }
 
-/** After these SQLSTATEs and classes, the transaction may have been committed. */
 const MAY_HAVE_COMMITTED = /^(08|57P|58|XX)|^25P0[34]/;
 
 /** If false, PostgreSQL has rolled the statement back. */

@@ -43,7 +43,7 @@ export class DatabaseHealth {
     }
   }
 
-  /** The check asks twice, because after a failover, a connection may still lead to the old server. */
+  /** The check asks twice: after a failover, a connection may still lead to the old server. */
   async #findTrouble(): Promise<string | null> {
     const pool = poolOf(this.dataSource);
     const client = await pool.take();
@@ -60,10 +60,7 @@ export class DatabaseHealth {
     }
   }
 
-  /**
-   * A database may have later migrations too, because each one is compatible with the previous version of the
-   * service.
-   */
+  /** Later migrations are allowed, because each is compatible with the previous version of the service. */
   async #isMigrated(): Promise<boolean> {
     const [table] = await this.dataSource.query<{ name: string | null }[]>(
       `SELECT to_regclass('migrations')::text AS name`,

@@ -4,7 +4,7 @@ import { DataSource } from 'typeorm';
 import { Metrics } from '#libs/platform';
 import { poolOf } from './prepared-statements.js';
 
-/** The metrics of the connection pool, named by OpenTelemetry's semantic conventions. */
+/** Named by OpenTelemetry's semantic conventions. */
 @Injectable()
 export class DatabaseMetrics {
   constructor(@InjectDataSource() dataSource: DataSource, metrics: Metrics) {

@@ -67,7 +67,6 @@ describe.each(['none', 'transaction'] as const)('a connection, with DATABASE_POO
   it('is closed if any connection of the pool reaches a read-only server', async () => {
     const wide = createDataSource({ url: await testDatabaseUrl(), pooler, poolSize: 3 });
     await wide.initialize();
-    /** @returns the backend ids of three connections in use at the same time. */
     const backends = async () => {
       const runners = [1, 2, 3].map(() => wide.createQueryRunner());
       await Promise.all(runners.map((runner) => runner.connect()));

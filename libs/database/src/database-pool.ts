@@ -5,10 +5,7 @@ import { SharedConnections, type PooledClient } from './shared-connections.js';
 
 type Connected = Parameters<pg.Pool['connect']>[0];
 
-/**
- * The connection pool of TypeORM. If one connection reaches a read-only server, the pool closes all
- * connections, because new ones may lead to another server.
- */
+/** If one connection reaches a read-only server, the pool closes all: new ones may lead to another server. */
 export class DatabasePool extends pg.Pool {
   readonly #idle = new Set<DatabaseClient>();
   /** Connections that were open when one of them reached a read-only server. */
@@ -19,8 +16,7 @@ export class DatabasePool extends pg.Pool {
   constructor(options: PoolConfig & ClientTerms) {
     const onConnect = (client: unknown) => (client as DatabaseClient).settle();
     super({ ...options, Client: DatabaseClient, onConnect } as unknown as PoolConfig);
-    // Behind a pooler in transaction mode, statements on one connection would all wait for the same server
-    // connection.
+    // Behind a pooler in transaction mode, the statements would all wait for the same server connection.
     this.#shared =
       options.pooler === 'transaction'
         ? null
@@ -65,12 +61,11 @@ export class DatabasePool extends pg.Pool {
     });
   }
 
-  /** Call `release` without an error, because the connection knows whether it may be used again. */
+  /** Call `release` without an error: the connection knows whether it may be used again. */
   take(): Promise<PooledClient> {
     return this.connect() as Promise<PooledClient>;
   }
 
-  /** @param shares whether the statement may share a connection and a transaction with others. */
   async run<Row>(statement: QueryConfig, shares = false): Promise<Row[]> {
     if (this.#shared && shares) return this.#shared.run(statement);
     const client = await this.take();
@@ -82,7 +77,7 @@ export class DatabasePool extends pg.Pool {
     }
   }
 
-  /** Closes all connections: an idle one immediately, a busy one after its statement. */
+  /** Closes all connections: idle ones immediately, busy ones after their statements. */
   giveUpAll(): void {
     for (const client of this.#open) this.#stale.add(client);
     // The pool removes an idle connection that reports an error.

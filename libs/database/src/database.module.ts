@@ -8,7 +8,7 @@ import { LogLevelFollower } from './log-level-follower.js';
 import { LogLevels } from './log-levels.js';
 import { PreparedStatements } from './prepared-statements.js';
 
-/** PostgreSQL counts as away if it does not answer a query within this time. */
+/** Without an answer for this time, PostgreSQL counts as away. */
 const QUERY_TIMEOUT_MS = 5_000;
 /**
  * Shorter than QUERY_TIMEOUT_MS. Otherwise, PostgreSQL could commit a claim after the service has given up,
@@ -16,7 +16,6 @@ const QUERY_TIMEOUT_MS = 5_000;
  */
 const STATEMENT_TIMEOUT_MS = 4_000;
 
-/** Each lib adds its own entities with `TypeOrmModule.forFeature`. */
 @Module({
   imports: [
     TypeOrmModule.forRootAsync({

@@ -12,17 +12,14 @@ interface Followed {
   untilMs: number;
 }
 
-/**
- * Applies the log levels that operators have changed. While PostgreSQL is away, known levels stay until they
- * expire.
- */
+/** While PostgreSQL is away, known levels stay until they expire. */
 @Injectable()
 export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #logger = new Log('LogLevels');
   #timer: NodeJS.Timeout | undefined;
   #known = new Map<string, Followed>();
   #applied = '';
-  /** Only one read runs at a time, so that an older answer cannot replace a newer one. */
+  /** Only one read runs, so that an older answer cannot replace a newer one. */
   #reading: Promise<void> | null = null;
   #hasStopped = false;
 
@@ -60,7 +57,7 @@ export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationSh
         changed.map(({ module, level, leftMs }) => [module, { level, untilMs: askedAtMs + leftMs }]),
       );
     } catch {
-      // Keeps the known levels, because operators need them during an outage.
+      // Operators need the known levels during an outage.
     }
     this.#apply();
   }

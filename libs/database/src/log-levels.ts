@@ -8,11 +8,10 @@ export const DEFAULT_MODULE = 'default';
 export interface ChangedLevel {
   module: LogModule | typeof DEFAULT_MODULE;
   level: LogLevel;
-  /** The operator's name, as the audit shows it. */
   actor: string;
   since: Date;
   until: Date;
-  /** Milliseconds until the level expires, by PostgreSQL's clock. */
+  /** By PostgreSQL's clock. */
   leftMs: number;
 }
 
@@ -24,7 +23,7 @@ const LIST: PreparedStatement = {
     FROM log_levels WHERE until > clock_timestamp() ORDER BY module`,
 };
 
-/** Also deletes expired levels, so that the table stays small. */
+/** Also deletes expired levels. */
 const SET: PreparedStatement = {
   name: 'log_level_set',
   text: `
@@ -46,7 +45,6 @@ const RESET: PreparedStatement = {
 export class LogLevels {
   constructor(private readonly statements: PreparedStatements) {}
 
-  /** @returns the levels that have not expired, sorted by module. */
   list(): Promise<ChangedLevel[]> {
     return this.statements.run<ChangedLevel>(LIST, []);
   }
@@ -62,10 +60,7 @@ export class LogLevels {
     return changed!;
   }
 
-  /**
-   * @param module null for all modules.
-   * @returns the modules whose changed level was removed.
-   */
+  /** @param module null for all modules. */
   async reset(module: ChangedLevel['module'] | null): Promise<string[]> {
     const rows = await this.statements.run<{ module: string }>(RESET, [module]);
     return rows.map((row) => row.module);

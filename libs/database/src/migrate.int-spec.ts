@@ -4,7 +4,6 @@ import { testDatabaseUrl } from '#libs/testing';
 import { migrate } from './migrate.js';
 import { MIGRATIONS } from './migrations/index.js';
 
-/** The URL of an empty second database. */
 let empty: URL;
 let admin: Client;
 

@@ -9,7 +9,7 @@ const MIGRATION_LOCK = 7_166_121;
 const ASK_EVERY_MS = 200;
 
 /**
- * Runs missing migrations under an advisory lock, so that replicas that start together take turns.
+ * Runs missing migrations under an advisory lock, so that replicas take turns.
  *
  * @returns the names of the migrations that it ran, in order.
  * @throws ConfigError if the connection goes through a pooler in transaction mode.
@@ -38,8 +38,8 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
 }
 
 /**
- * Polls for the lock. A wait inside PostgreSQL would be a running statement, and `CREATE INDEX CONCURRENTLY`
- * of the first replica would wait for it forever.
+ * A wait inside PostgreSQL would be a running statement, for which `CREATE INDEX CONCURRENTLY` of the first
+ * replica would wait forever.
  */
 async function takeTurn(lock: QueryRunner): Promise<void> {
   for (;;) {

@@ -1,9 +1,7 @@
 /* oxlint-disable no-underscore-dangle -- the names are those of node-postgres */
 import { Query, type QueryConfig } from 'pg';
 
-/**
- * The parts of a row description that node-postgres keeps: columns, their parsers, and a row without values.
- */
+/** The parts of a row description that node-postgres keeps. */
 interface Described {
   fields: unknown[];
   _parsers: unknown;
@@ -47,7 +45,7 @@ const Base = Query as unknown as new (text: string) => Omit<Query, 'submit'> & I
 
 /** Shared by the named queries of one connection. */
 export class NamedQueries {
-  /** The received row descriptions, by statement name. */
+  /** By statement name. */
   readonly described = new Map<string, Described>();
   #collector: Collector | undefined;
 
@@ -84,10 +82,7 @@ function collectorFor(connection: Connection): Collector {
 
 const isCollector = (connection: Connection): connection is Collector => 'chunks' in connection;
 
-/**
- * Faster than node-postgres's named query: it requests the description of the rows only once per connection,
- * and writes one chunk per run.
- */
+/** Requests the description of the rows once per connection, and writes one chunk per run. */
 export class NamedQuery extends Base {
   readonly #shared: NamedQueries;
 
@@ -117,15 +112,15 @@ export class NamedQuery extends Base {
 
 export type Done = (error: Error | null, result?: { rows: unknown[] }) => void;
 
-/** The function gets the statement's result once the transaction is committed. */
+/** `done` gets the statement's result once the transaction is committed. */
 export interface Part {
   statement: QueryConfig;
   done: Done;
 }
 
 /**
- * Several named queries in one transaction, with one `Sync` message after them. PostgreSQL must have parsed
- * all of them before. A lock of another transaction delays them by at most `LOCK_TIMEOUT_MS`.
+ * Several named queries in one transaction. PostgreSQL must have parsed them before. A lock of another
+ * transaction delays them by at most `LOCK_TIMEOUT_MS`.
  */
 export class JointQuery extends Base {
   readonly #parts: Part[];
@@ -133,10 +128,9 @@ export class JointQuery extends Base {
   readonly #shared: NamedQueries;
   /** The index of the query that PostgreSQL answers next. */
   #next = 0;
-  /** False if a query could not be written. Then nothing is sent. */
+  /** False if a query could not be written. */
   isSent = false;
 
-  /** @param ended called before the parts get their results. */
   constructor(parts: Part[], shared: NamedQueries, ended: (error: Error | null) => void) {
     super(BRIEF_LOCKS.text);
     this.#parts = parts;
@@ -147,7 +141,7 @@ export class JointQuery extends Base {
     this.callback = ended;
   }
 
-  /** @returns the error of the first query that cannot be written; null if all are sent. */
+  /** @returns the error of the first query that cannot be written. */
   override submit(connection: Connection): Error | null {
     try {
       this.#shared.writeOnce(connection, (collector) => this.#write(collector as Collector));

@@ -2,10 +2,7 @@ import { Client } from 'pg';
 import type { Pooler } from './session-settings.js';
 
 const ANSWER_MS = 3_000;
-/**
- * How often the service checks whether a client gets another server connection. A busy pooler hardly ever
- * keeps the same one so often.
- */
+/** A busy pooler hardly ever keeps a client's server connection for so many statements. */
 const LOOKS = 10;
 
 /** How connections reach PostgreSQL: directly, or through a pooler in this mode. */
@@ -16,11 +13,7 @@ export interface ConnectionFault {
   detail: string;
 }
 
-/**
- * Also checks that the role and the database have no setting that Gangway cannot override.
- *
- * @returns the first fault; null if there is none.
- */
+/** Finds a wrong `DATABASE_POOLER`, and settings of the role or the database that Gangway cannot override. */
 export async function findPoolerFault(url: string, pooler: Pooler): Promise<ConnectionFault | null> {
   return connected(url, async (client) => {
     const session = await sessionOf(client);
@@ -70,9 +63,8 @@ async function sessionOf(client: Client): Promise<Session> {
 const pidOf = async (client: Client) => (await sessionOf(client)).pid;
 
 /**
- * Compares the ids of PostgreSQL processes. On a direct connection, the client's cancel key names the process
- * that serves it. Behind a pooler in transaction mode, two clients may get the same process, or one client
- * gets several.
+ * On a direct connection, the client's cancel key names the process that serves it. Behind a pooler in
+ * transaction mode, a client's process changes, or two clients share one.
  */
 async function wayOf(first: Client, pid: number, url: string): Promise<Way> {
   if ((first as unknown as { processID: number }).processID === pid) return 'direct';
@@ -80,8 +72,7 @@ async function wayOf(first: Client, pid: number, url: string): Promise<Way> {
     const begun = await begin(second);
     if (begun === 'refused') return 'statement';
     if (begun === pid || (await changes(first, pid))) return 'transaction';
-    // In session mode, the first client keeps its server connection. If it is the only one, the second client
-    // waits.
+    // The first client keeps the pooler's only server connection.
     if (begun === 'waits') return 'session';
     await second.query('COMMIT');
     return (await changes(first, pid)) ? 'transaction' : 'session';

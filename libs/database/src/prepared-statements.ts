@@ -6,7 +6,6 @@ import { traced, type Span } from '#libs/platform';
 import { isConflict, isReadOnly, isRefusal } from './database-fault.js';
 import { DatabasePool } from './database-pool.js';
 
-/** How often a statement with conflicts is run at most. */
 const TRIES = 5;
 
 /** PostgreSQL parses and plans the statement once per connection, by its name. */
@@ -15,15 +14,14 @@ export interface PreparedStatement {
   name: string;
   text: string;
   /**
-   * Whether the statement may share a connection and a transaction with others: only if it is short, and
-   * serves a request or an attempt.
+   * Whether the statement may share a transaction: only if it is short, and serves a request or an attempt.
    */
   shares?: boolean;
 }
 
 const names = new Map<string, string>();
 
-/** The same text gets the same name, so that it is prepared once per connection. */
+/** The same text gets the same name. */
 export function prepared(text: string): PreparedStatement {
   let name = names.get(text);
   if (!name) {
@@ -42,8 +40,8 @@ export class PreparedStatements {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   /**
-   * Repeats a statement after a conflict, because PostgreSQL has rolled it back. Repeats it once if the
-   * server is read-only, because a new connection may lead to another server.
+   * Repeats a statement after a conflict, and once on a read-only server, because a new connection may lead
+   * to another server.
    */
   run<Row>(statement: PreparedStatement, values: unknown[]): Promise<Row[]> {
     return traced(statement.name, (span) => this.#run<Row>(statement, values, span), noteRows, 'client');
@@ -86,8 +84,5 @@ function noteError(span: Span, error: unknown): void {
   span.fail(code, !isRefusal(error));
 }
 
-/**
- * An earlier statement with the same text failed, so PostgreSQL does not know the name, and has carried out
- * nothing.
- */
+/** An earlier run of the same text failed, so PostgreSQL does not know the name. */
 const isUnprepared = (error: unknown) => (error as { code?: unknown }).code === '26000';

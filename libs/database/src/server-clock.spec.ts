@@ -1,10 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ServerClock } from './server-clock.js';
 
-/**
- * Makes a clock that has noted these answers. The first and the last time of an answer are on the monotonic
- * clock.
- */
+/** The first and the last time of an answer are on the monotonic clock. */
 function after(...readings: [askedAtMs: number, shownMs: number, nowMs: number][]): ServerClock {
   const clock = new ServerClock();
   for (const [askedAtMs, shownMs, nowMs] of readings) clock.note(shownMs, askedAtMs, nowMs);

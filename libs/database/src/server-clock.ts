@@ -2,14 +2,13 @@
 const QUICK_MS = 500;
 
 /**
- * Estimates PostgreSQL's clock from its answers. The estimate is ahead only if PostgreSQL's clock was set
- * back since the last quick answer.
+ * An estimate of PostgreSQL's clock. It is ahead only if that clock was set back since the last quick answer.
  */
 export class ServerClock {
   #aheadMs: number | null = null;
 
   /**
-   * @param shownMs PostgreSQL's time in an answer, in milliseconds since the epoch.
+   * @param shownMs PostgreSQL's time, since the epoch.
    * @param askedAtMs when the statement was sent, on the monotonic clock.
    */
   note(shownMs: number, askedAtMs: number, nowMs = performance.now()): void {

@@ -3,10 +3,7 @@ import type { DataSource } from 'typeorm';
 import { testDatabaseUrl } from '#libs/testing';
 import { createDataSource } from './data-source.js';
 
-/**
- * Each setting has a value at the start of a connection (as after ALTER ROLE … SET), and one for our
- * statements.
- */
+/** Each setting has a value at the start of a connection, and one for our statements. */
 const SETTINGS: readonly (readonly [name: string, begins: string, sees: string])[] = [
   ['search_path', 'hostile', 'public, pg_temp'],
   ['datestyle', 'German', 'ISO, MDY'],

@@ -2,12 +2,10 @@
 export type Pooler = 'none' | 'transaction';
 
 /**
- * Settings that change what a statement reads or writes, or how long it waits. A role or a database may set
- * other values.
+ * These override the settings of the role and the database.
  *
- * Sequential scans, hash joins and merge joins are off where an index can be used, because a plan for a
- * nearly empty table would later read the whole table. Custom plans and JIT compilation take longer than the
- * statements.
+ * Sequential scans, hash joins and merge joins are off, because a plan for a nearly empty table would later
+ * read the whole table. Custom plans and JIT compilation take longer than the statements.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   search_path: 'public, pg_temp',
@@ -35,7 +33,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
 const DURABLE = `CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
   ELSE current_setting('synchronous_commit') END`;
 
-/** Invalid, so that PostgreSQL refuses the settings. */
+/** An invalid timeout, so that PostgreSQL refuses the settings. */
 const TOO_LATE = 'too late';
 
 /** Milliseconds until the time `$1` on PostgreSQL's clock. */
@@ -47,8 +45,7 @@ export function sessionSettings(statementTimeoutMs: number): string {
 }
 
 /**
- * @param until `deadline`: the statement must end before PostgreSQL's clock reaches `$1`. Later, the settings
- *   fail: see {@link isTooLate}.
+ * @param until `deadline`: the statement must end before PostgreSQL's clock reaches `$1`.
  * @returns SQL whose last column is PostgreSQL's time, in milliseconds since the epoch.
  */
 export function transactionSettings(until: { timeoutMs: number } | 'deadline'): string {
@@ -59,7 +56,7 @@ export function transactionSettings(until: { timeoutMs: number } | 'deadline'): 
   return `${settingsText(timeout, true)}, (extract(epoch FROM clock_timestamp()) * 1000)::bigint`;
 }
 
-/** Whether the settings failed because the deadline has passed. PostgreSQL has not run the statement then. */
+/** Whether the deadline had passed. If so, PostgreSQL has not run the statement. */
 export const isTooLate = (error: { code?: unknown; message: string }): boolean =>
   error.code === '22023' && error.message.includes(`"${TOO_LATE}"`);
 

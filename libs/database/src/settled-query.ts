@@ -22,11 +22,11 @@ const Base = Query as unknown as new (config: QueryConfig) => Query & Inside;
 const WITH_DEADLINE = transactionSettings('deadline');
 
 /**
- * Sends a statement and its settings in one transaction and one round trip. The statement has no name,
- * because its next run may use another server connection.
+ * A statement and its settings in one transaction and one round trip. The statement has no name, because its
+ * next run may use another server connection.
  *
- * A pooler forwards queued statements even if their client is gone. The deadline, on PostgreSQL's clock,
- * keeps PostgreSQL from running a statement that the service has given up.
+ * The deadline keeps PostgreSQL from running a statement that the service has given up: a pooler forwards
+ * queued statements even if their client is gone.
  */
 export class SettledQuery extends Base {
   readonly #timeoutMs: number;
@@ -35,7 +35,7 @@ export class SettledQuery extends Base {
   readonly #deadline: number | null;
   #settled = false;
 
-  /** @param timeoutMs PostgreSQL cancels the statement after this time; 0 for never. */
+  /** @param timeoutMs 0 for never. */
   constructor({ text, values }: QueryConfig, timeoutMs: number, clock: ServerClock) {
     super({ text, ...(values && { values }) });
     this.#timeoutMs = timeoutMs;
@@ -72,7 +72,7 @@ export class SettledQuery extends Base {
   }
 }
 
-/** Has the code of PostgreSQL's error for a statement that takes too long. */
+/** Has PostgreSQL's code for a statement that takes too long. */
 const late = () =>
   Object.assign(new Error('canceling statement due to statement timeout: a pooler kept it for too long'), {
     code: '57014',

@@ -142,7 +142,7 @@ describe('statements of one turn of the event loop', () => {
   const turn = () => new Promise((resolve) => setImmediate(resolve));
 
   it('run in one transaction, or in several if there are more than 32 statements', async () => {
-    // A slow statement would open another connection. With this clock, statements take no time.
+    // With a stopped clock, no slow statement opens another connection.
     const clock = jest.spyOn(performance, 'now').mockReturnValue(performance.now());
     await own.destroy();
     await open();

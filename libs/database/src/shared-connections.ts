@@ -16,7 +16,6 @@ export interface SharedTerms {
   take: () => Promise<PooledClient>;
   /** Runs a statement on a connection of its own. */
   runApart: (statement: QueryConfig) => Promise<unknown[]>;
-  /** Whether a connection may get one more statement. */
   isUsable: (client: PooledClient) => boolean;
   /** A connection without an answer for this time is closed. */
   answerWithinMs: number | undefined;
@@ -39,9 +38,9 @@ interface Lane {
 }
 
 /**
- * Lets statements share connections and transactions. The statements of one turn of the event loop are one
- * write to a socket and one transaction, which saves CPU time (docs/decisions/0006). If one of them fails,
- * each runs again in its own transaction. A statement that would wait long takes another connection.
+ * The statements of one turn of the event loop are one write to a socket and one transaction, which saves CPU
+ * time (docs/decisions/0006). If one fails, each runs again in its own transaction. A statement that would
+ * wait long takes another connection.
  */
 export class SharedConnections {
   readonly #lanes = new Set<Lane>();
@@ -186,5 +185,5 @@ export class SharedConnections {
   }
 }
 
-/** The transaction was rolled back. The statement must run again, on a connection of its own. */
+/** The transaction was rolled back, so the statement must run again. */
 class NotTogether extends Error {}

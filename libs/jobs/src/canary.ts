@@ -6,25 +6,24 @@ import type { JobHandler } from './job-definition.js';
 import { Queues } from './queues.js';
 
 const QUEUE = 'upkeep';
-/** The check reports a fault after this number of missing canary jobs. A worker that dies may lose one. */
+/** The check allows this number of missing canary jobs. A worker that dies may lose one. */
 const LATE = 4;
 
 /**
- * A scheduled job that does no other work. It proves that Redis schedules jobs and that a worker runs them.
- * The job sets a key in Redis, which expires if no further canary job runs, so the clocks of the machines do
- * not matter.
+ * A scheduled job that proves that jobs run. It sets a key in Redis, which expires if no further canary job
+ * runs, so the clocks of the machines do not matter.
  */
 @Injectable()
 export class Canary {
   readonly #key: string;
   readonly #lateMs: number;
   /**
-   * When this process first missed the key, on the monotonic clock. Null while the key exists, the queue is
-   * paused, or Redis is away.
+   * When this process first missed the canary's key, on the monotonic clock. Null while the key exists, the
+   * queue is paused, or Redis is away.
    */
   #missedSince: number | null = null;
   #wasAccepted = false;
-  /** When Redis began to refuse writes, on the monotonic clock; null if it does not. */
+  /** On the monotonic clock; null if Redis does not refuse writes. */
   #refusedSince: number | null = null;
 
   constructor(
@@ -39,10 +38,7 @@ export class Canary {
     queues.link.onChange(() => this.#note());
   }
 
-  /**
-   * For a process that runs jobs. After this call, it asks for a restart if no worker runs the canary for
-   * some time.
-   */
+  /** After this call, this process asks for a restart if no worker runs the canary for some time. */
   handler(): JobHandler {
     this.health.registerLiveness(async () => this.#whyStuck());
     return {
@@ -75,8 +71,8 @@ export class Canary {
   }
 
   /**
-   * Asks for one restart if Redis refuses writes, because the cause may be in this process. The restarted
-   * process asks again only if Redis has accepted one of its writes.
+   * Asks for one restart, because the cause may be in this process. The restarted process asks again only
+   * after Redis has accepted a write.
    */
   #whyRefused(since: number): string | null {
     this.#missedSince = null;

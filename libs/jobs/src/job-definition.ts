@@ -1,9 +1,9 @@
 import type { z } from 'zod';
 
-/** At most 1 000 finished jobs are kept, for a day (in seconds). */
+/** Redis keeps at most 1 000 finished jobs, for at most a day. `age` is in seconds. */
 const KEPT = { age: 86_400, count: 1_000 };
 
-/** The names that operators see, and how long each queue keeps its jobs. */
+/** The names that operators see. */
 export const QUEUES = {
   /** Retries of the three steps. A job has the name of its step. */
   steps: { keepFinished: KEPT, keepFailed: KEPT },
@@ -24,19 +24,19 @@ export interface JobDefinition<Payload> {
   payload: z.ZodType<Payload>;
 }
 
-/** Operators see it as the job's return value, so it contains only ids, counts and times. */
+/** Operators see an outcome as the job's return value, so it contains only ids, counts and times. */
 export type JobOutcome = Record<string, unknown>;
 
 export interface JobHandler<Payload = unknown> {
   job: JobDefinition<Payload>;
   /** A BullMQ job scheduler runs the job at this interval. */
   everyMs?: number;
-  /** The work runs only as a job, so it does not run while Redis is away. */
+  /** If set, the work runs only as a job, and so not while Redis is away. */
   onlyAsJob?: true;
   handle(payload: Payload): Promise<JobOutcome>;
 }
 
-/** A handler throws this error if its job is not due yet. The job is then delayed. */
+/** A handler throws this error if its job is not due yet. */
 export class TooEarly extends Error {
   constructor(readonly waitMs: number) {
     super(`too early by ${waitMs} ms`);
@@ -44,7 +44,7 @@ export class TooEarly extends Error {
   }
 }
 
-/** A handler throws this error if its work has failed permanently. The job does not run again. */
+/** A handler throws this error if its job has failed permanently. */
 export class EndedBadly extends Error {
   constructor(reason: string) {
     super(reason);

@@ -11,7 +11,7 @@ const ADD_TIMEOUT_MS = 200;
 const WAKES = 3;
 const WAITING: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'waiting-children']);
 
-/** A job was queued, a job with this id is waiting already, or Redis accepted no job. */
+/** `waits`: a job with this id is waiting already. `refused`: Redis accepted no job. */
 export type Woken = 'queued' | 'waits' | 'refused';
 
 /**
@@ -25,7 +25,7 @@ export class JobProducer {
   constructor(private readonly queues: Queues) {}
 
   /**
-   * @param options.id without ":". BullMQ ignores a new job if it still has one with this id.
+   * @param options.id without ":". BullMQ ignores a job whose id it still has.
    * @returns false, without an error, if Redis is away or refuses the job.
    */
   async add<Payload>(
@@ -44,9 +44,7 @@ export class JobProducer {
 
   /**
    * Queues a job that runs now. A delayed job with this id becomes due now, a waiting one stays as it is. For
-   * an active or a finished job, BullMQ would ignore the same id, so the new job gets a derived id.
-   *
-   * @param withinMs how long the caller waits at most.
+   * an active or a finished one, BullMQ would ignore the same id, so the new job gets a derived id.
    */
   async wake<Payload>(
     job: JobDefinition<Payload>,

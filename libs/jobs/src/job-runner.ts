@@ -34,8 +34,8 @@ interface Scheduled {
 }
 
 /**
- * Runs jobs, with one BullMQ worker per queue. If a scheduled job has not run for some seconds, e.g. because
- * Redis is away or the queue is paused or stuck, the runner does its work by a timer of its own.
+ * Runs jobs. If a scheduled job has not run for some seconds, e.g. because Redis is away or the queue is
+ * paused or stuck, the runner does its work by a timer of its own.
  */
 @Injectable()
 export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
@@ -69,31 +69,21 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     for (const handler of handlers) if (handler.everyMs) this.#schedule(handler, handler.everyMs);
   }
 
-  /**
-   * Takes no more jobs. Must be called before the app waits for running work, because new jobs would prolong
-   * that wait.
-   */
+  /** Must be called before the app waits for running work, because new jobs would prolong that wait. */
   onModuleDestroy(): void {
     this.#timers.forEach(clearInterval);
-    // A graceful close would wait for Redis, even while Redis is away. `StepRunner` waits for running
-    // attempts.
+    // A graceful close would wait for Redis, even while Redis is away. `StepRunner` waits for attempts.
     const away = !this.#link?.isConnected;
     this.#closed = Promise.all(this.#workers.map((worker) => worker.close(away)));
   }
 
-  /**
-   * Resolves when the running jobs have ended. Resolves earlier if Redis is lost, because Redis cannot take
-   * their results.
-   */
+  /** Does not wait for running jobs if Redis is lost, because Redis cannot take their results. */
   async beforeApplicationShutdown(): Promise<void> {
     await Promise.all([this.#closed, ...[...this.#scheduled.values()].map(({ running }) => running)]);
     this.#link?.disconnect();
   }
 
-  /**
-   * BullMQ repeats a refused command immediately and without limit, so workers take no jobs while Redis
-   * refuses writes. While Redis cannot be reached, BullMQ waits by itself.
-   */
+  /** BullMQ repeats a refused command immediately and without limit, so workers pause while Redis refuses. */
   #rest(link: RedisLink): void {
     if (this.#closed) return;
     for (const worker of this.#workers) {
@@ -181,10 +171,9 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   /**
-   * Writes the schedule again if Redis has lost it or its next job. If the next job is waiting, the queue is
-   * paused, or its workers are busy or gone.
+   * Writes the schedule again if Redis has lost it or its next job.
    *
-   * @returns whether a worker runs the scheduled job in time.
+   * @returns whether a worker runs the job in time.
    */
   async #follow(entry: Scheduled): Promise<boolean> {
     const { everyMs, handler } = entry;

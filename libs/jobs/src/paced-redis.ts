@@ -8,8 +8,8 @@ const PACE_MS = 1_000;
 const NO_DATABASE_PAUSE_MS = 2_000;
 
 /**
- * Reconnects if the server refuses a command that another server may accept. BullMQ copies clients for
- * blocking reads. Each copy has its own pause, so that all can reconnect immediately after a failover.
+ * Reconnects if the server refuses a command that another server may accept. Each copy that BullMQ makes for
+ * blocking reads has its own pause, so that all can reconnect immediately after a failover.
  */
 export class PacedRedis extends Redis {
   #hasDatabase = true;

@@ -6,9 +6,7 @@ import { QUEUE_NAMES, type QueueName } from './job-definition.js';
 import { Queues } from './queues.js';
 import { troubleOf } from './redis-trouble.js';
 
-/**
- * A queue is down if a due job waits longer than this. Normally, a worker takes a job within milliseconds.
- */
+/** A due job is late after this time. Normally, a worker takes it within milliseconds. */
 const LATE_MS = 10_000;
 /** Redis is asked at most once in this time. */
 const SEEN_FOR_MS = 1_000;
@@ -174,10 +172,7 @@ export class QueueWatch {
     }
   }
 
-  /**
-   * BullMQ does not store when a queue was paused. An event shows the time, unless the queue has had many
-   * newer ones.
-   */
+  /** BullMQ does not store when a queue was paused, but a recent event may show it. */
   async #pauseOf(name: QueueName, paused: boolean, queue: Queue): Promise<number | null> {
     if (!paused) {
       this.#pausedAt.delete(name);

@@ -76,10 +76,7 @@ export class Queues implements OnApplicationShutdown {
     this.link.disconnect();
   }
 
-  /**
-   * Checks that Redis accepts writes on each connection, and evicts no keys, because an evicted job would be
-   * lost.
-   */
+  /** Checks that Redis accepts writes on each connection, and evicts no keys, because a job would be lost. */
   async #check(): Promise<Finding> {
     const answered = Promise.all(this.#links.map((link) => link.ask()));
     const late = Symbol('late');
@@ -111,7 +108,7 @@ export class Queues implements OnApplicationShutdown {
     const queue = new Queue(name, {
       prefix,
       connection: this.redis,
-      // BullMQ asks for the version only once. Without an answer, the queue would never accept a job.
+      // BullMQ asks for Redis's version only once. Without an answer, the queue would never accept a job.
       skipVersionCheck: true,
       streams: { events: { maxLen: EVENTS_KEPT } },
       defaultJobOptions: { attempts: 1, removeOnComplete: keepFinished, removeOnFail: keepFailed },

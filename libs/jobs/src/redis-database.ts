@@ -5,7 +5,7 @@ import { NO_DATABASE } from './redis-trouble.js';
 
 const ANSWER_MS = 2_000;
 
-/** Checks at boot that Redis has the database of `REDIS_URL`. Redis may be away at boot. */
+/** Checks at boot that Redis has the database of `REDIS_URL`. */
 @Injectable()
 export class RedisDatabase implements OnModuleInit {
   constructor(@Inject(CONFIG) private readonly config: Config) {}

@@ -15,15 +15,12 @@ const CHANGE_LOG_MS = 10_000;
 
 const SHARED: RedisOptions = {
   connectTimeout: 2_000,
-  /**
-   * How long ioredis keeps the process alive after disconnect() if the socket never opens. Its default is 2
-   * s.
-   */
+  /** How long ioredis keeps the process alive after disconnect() if no socket opens. By default 2 s. */
   disconnectTimeout: 200,
   maxLoadingRetryTime: 1_000,
 };
 
-/** The pause before the next connect, in ms. It stays short, so that a restored Redis is found soon. */
+/** In ms. It stays short, so that a restored Redis is found soon. */
 const retryStrategy = (times: number) => Math.min(50 * times, 2_000);
 
 export interface LinkOptions {
@@ -36,8 +33,7 @@ export interface LinkOptions {
  * A connection that knows whether Redis accepts its writes. It sends a test write once a second, and
  * reconnects if no answer comes, because commands could wait forever. Do not use it for blocking reads.
  *
- * The timer of ioredis's option `socketTimeout` continues after the connection has ended, and then cuts the
- * next connection or keeps the process alive.
+ * ioredis's `socketTimeout` does not fit: its timer outlives the connection, and cuts the next one.
  */
 export class RedisLink {
   readonly #log: BoundedLog;
@@ -48,15 +44,11 @@ export class RedisLink {
   #changedAtMs = 0;
   #isLogged = true;
   #asking: Promise<void> | undefined;
-  /**
-   * How many timer ticks ago the oldest unanswered test write was sent; undefined if there is none. The
-   * handshake of a new connection counts as a write.
-   */
+  /** Timer ticks since the oldest unanswered test write, if there is one. The handshake counts as a write. */
   #unanswered: number | undefined;
 
   /**
-   * For requests, which must not be delayed. Commands fail immediately if Redis is away, and soon if Redis
-   * hangs.
+   * For requests: commands fail immediately if Redis is away, and soon if it hangs.
    *
    * @param options.commandTimeout in milliseconds.
    */
@@ -76,11 +68,10 @@ export class RedisLink {
   }
 
   /**
-   * For BullMQ's workers. Commands wait for Redis without limit. BullMQ itself watches the copies that it
-   * makes for blocking reads.
+   * For BullMQ's workers: commands wait for Redis without limit. BullMQ itself watches its copies for
+   * blocking reads.
    *
-   * @param options.isWanted if it returns false, a lost connection is not opened again, and waiting commands
-   *   fail.
+   * @param options.isWanted if false, a lost connection is not opened again, and waiting commands fail.
    */
   static patient(url: string, { isWanted, ...options }: LinkOptions & { isWanted(): boolean }): RedisLink {
     const redis = new PacedRedis(url, {
@@ -134,10 +125,7 @@ export class RedisLink {
     this.#listeners.push(listener);
   }
 
-  /**
-   * Sends a test write immediately. Never rejects. Resolves when Redis has answered or the connection has
-   * ended.
-   */
+  /** Sends a test write. Never rejects. Resolves when Redis has answered or the connection has ended. */
   ask(): Promise<void> {
     if (!this.isConnected) return Promise.resolve();
     this.#asking ??= this.#write().finally(() => (this.#asking = undefined));
@@ -160,8 +148,7 @@ export class RedisLink {
   }
 
   /**
-   * The test write would change only an existing key, and this key never exists. So nothing changes and
-   * nothing is replicated. The write fails if Redis refuses writes.
+   * The write changes only an existing key, but this key never exists, so nothing changes or is replicated.
    */
   async #write(): Promise<void> {
     this.#unanswered ??= 0;
@@ -210,10 +197,7 @@ export class RedisLink {
     this.#listeners.forEach((listener) => listener());
   }
 
-  /**
-   * Logs one line per change. If the bounded log leaves it out, a later timer tick logs the state, if it
-   * still lasts.
-   */
+  /** If the bounded log leaves out a line, a later timer tick logs the state. */
   #logChange(): void {
     if (this.#isLogged) return;
     this.#isLogged = this.#trouble

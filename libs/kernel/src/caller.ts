@@ -10,7 +10,7 @@ export type Scope = (typeof SCOPES)[number];
 
 /** The authenticated service that sent a request. */
 export interface Caller {
-  /** The caller owns the onboardings that it starts. Keys and tokens with the same name are one caller. */
+  /** Keys and tokens with the same name are one caller, which owns the onboardings that it starts. */
   readonly name: string;
   readonly scopes: ReadonlySet<Scope>;
   /** The integrations that the caller may use; null for all. */

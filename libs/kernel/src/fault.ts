@@ -269,10 +269,7 @@ export const PASSKEY_FAULTS = {
   },
 } as const satisfies Record<string, Fault>;
 
-/**
- * The codes in the member `errors` of a problem, by the problem's code. Callers switch on a code, so it keeps
- * its name and its meaning.
- */
+/** Callers switch on a code, so it keeps its name and its meaning. */
 export const FAULTS_BY_PROBLEM = {
   validation_failed: REQUEST_FAULTS,
   contact_invalid: CONTACT_FAULTS,

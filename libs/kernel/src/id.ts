@@ -13,7 +13,7 @@ export function uuidV7(nowMs: number): string {
 
 const LATEST_MS = 2 ** 48 - 1;
 
-/** @returns the time as 48 bits, in hexadecimal. A time out of range becomes the nearest one in range. */
+/** A time out of range becomes the nearest one in range. */
 function timePrefix(ms: number): string {
   const hex = Math.trunc(Math.min(Math.max(ms, 0), LATEST_MS))
     .toString(16)

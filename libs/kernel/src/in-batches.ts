@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 /**
- * Works in batches until a batch has fewer items than its size.
+ * Works in batches until a batch has fewer items than `size`.
  *
- * @param work works on at most `limit` items, and returns their number.
- * @returns the number of items in all batches.
+ * @param work returns the number of its items.
+ * @returns the number of all items.
  */
 export async function inBatches(size: number, work: (limit: number) => Promise<number>): Promise<number> {
   for (let items = 0; ;) {

@@ -1,11 +1,6 @@
 const NEEDED = 24;
 
-/**
- * Ends the process with a clear message if its Node.js is too old. Otherwise, an import would fail with an
- * unclear error.
- *
- * @param version as in `process.versions.node`.
- */
+/** Ends an old Node.js with a clear message. Otherwise, an import would fail with an unclear error. */
 export function requireNode(version = process.versions.node): void {
   if (Number(version.split('.', 1)[0]) >= NEEDED) return;
   process.stderr.write(

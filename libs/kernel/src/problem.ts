@@ -271,7 +271,7 @@ export interface ProblemOptions {
   cause?: unknown;
 }
 
-/** An error that the caller can react to. The problem filter answers with it. */
+/** An error that the caller can react to. */
 export class ProblemError extends Error {
   readonly code: ProblemCode;
   readonly status: number;

@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * Creates all tables. After the first release, each change gets its own migration, and the previous version
- * of the service must still work with it.
+ * After the first release, each change gets its own migration, with which the previous version of the service
+ * must still work.
  */
 export class Baseline1770000000000 implements MigrationInterface {
   readonly name = 'Baseline1770000000000';
@@ -98,8 +98,7 @@ const UP = [
   )
   -- a row is written about six times in its life
   WITH (fillfactor = 70)`,
-  // A function, because PostgreSQL parses the text of a check again for each statement, and only erased rows
-  // need this check.
+  // A function, because PostgreSQL parses a check again for each statement, and only erased rows need it.
   `CREATE FUNCTION gangway_is_blank(o onboardings) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
   BEGIN RETURN
     num_nonnulls(o.sealed_data_key, o.sealed_contact, o.sealed_otp_code, o.sealed_grant,
@@ -116,25 +115,21 @@ const UP = [
   `CREATE INDEX onboardings_kept ON onboardings (updated_at) WHERE ${ENDED} AND erased_at IS NULL`,
   `CREATE INDEX onboardings_parked ON onboardings ((integration COLLATE "C"), id)
     WHERE parked_reason IS NOT NULL`,
-  // Few rows wait for a retry, so few updates write to this index. `num_nonnulls` keeps PostgreSQL from using
-  // it for claims, which must find their row by the id.
+  // `num_nonnulls` keeps PostgreSQL from using this index for claims, which must find their row by the id.
   `CREATE INDEX onboardings_waiting ON onboardings (((step || '/' || integration) COLLATE "C"), id)
     WHERE next_attempt_at IS NOT NULL AND num_nonnulls(lease_until, parked_reason) = 0`,
   `CREATE INDEX onboardings_ended_unresolved ON onboardings ((integration COLLATE "C"), id)
     WHERE ${ENDED} AND unresolved <> '[]' AND erased_at IS NULL`,
   `CREATE INDEX onboardings_data_key ON onboardings (data_key_id, id) WHERE data_key_id IS NOT NULL`,
-  // Lists read this index and the next one backwards, newest onboardings first. In byte order, keys with the
-  // same prefix are adjacent.
+  // Lists read this index and the next one backwards. In byte order, keys with the same prefix are adjacent.
   `CREATE INDEX onboardings_by_state ON onboardings (((state || '/' || integration) COLLATE "C"), id)`,
-  // A line break ends the caller's name, because the name may contain any printable character, and may be the
-  // prefix of another name.
+  // A caller's name may contain any printable character, so a line break ends it.
   `CREATE INDEX onboardings_by_caller ON onboardings
     (((caller || E'\\n' || state || '/' || integration) COLLATE "C"), id)`,
   `CREATE INDEX onboardings_by_contact ON onboardings (subject_key, id)
     WHERE starts_with(subject_key, 'blind:')`,
   `CREATE INDEX onboardings_external_ref ON onboardings (external_ref, id) WHERE external_ref IS NOT NULL`,
-  // Finds onboardings by the user's organization (`accountId` or `organizationId`). A hash keeps the index
-  // small, because each change of state writes an entry. Lists also compare the value itself.
+  // A hash keeps the index small, because each change of state writes to it. Lists also compare the value.
   `CREATE INDEX onboardings_organization ON onboardings
     ((hashtextextended(coalesce(subject ->> 'accountId', subject ->> 'organizationId'), 0)), id)`,
   `CREATE INDEX onboardings_user ON onboardings ((hashtextextended(subject ->> 'userId', 0)), id)`,
@@ -178,7 +173,7 @@ const UP = [
     -- credentials of an integration.
     PRIMARY KEY (subject_key, integration, credential_id)
   )`,
-  // Not unique: two subjects may register the same id at the same time, and the settles must not fail.
+  // Not unique: two subjects may register the same id at the same time.
   `CREATE INDEX credentials_by_id ON credentials (credential_id, integration)`,
 
   `CREATE TABLE idempotency_keys (
@@ -264,7 +259,7 @@ const UP = [
     expires_at timestamptz NOT NULL
   )`,
 
-  // The health of the integrations, as each process sees it. The rows of a process that ended expire.
+  // Each process writes its own view. The rows of an ended process expire.
   `CREATE TABLE integration_views (
     process text NOT NULL,
     integration text NOT NULL,
@@ -286,7 +281,7 @@ const UP = [
     status integer,
     PRIMARY KEY (integration, what)
   ) WITH (fillfactor = 50)`,
-  // The numbers of live onboardings, in two parts. One process at a time counts a part, for all processes.
+  // One process at a time counts a part, for all processes.
   `CREATE TABLE onboarding_counts (
     part text PRIMARY KEY,
     -- the process that counts now, and when another one may count

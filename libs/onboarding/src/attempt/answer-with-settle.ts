@@ -8,19 +8,15 @@ import type { KeptAnswer } from '../store/packed-answer.js';
 
 /** Makes the answer to a command with an idempotency key. */
 export interface AnswerMaker {
-  /**
-   * @param row the onboarding after the end of the step.
-   * @returns null if the command is answered with an error.
-   */
+  /** @returns null if the command is answered with an error. */
   from(row: Row): KeptAnswer | null;
   /** The answer that was stored together with the end of the step. */
   stored?: KeptAnswer;
 }
 
 /**
- * Lets the write that ends a step also store the answer to the command that waits for the step, which saves a
- * commit and a round trip. If it stores none, a later statement stores the answer before it is sent. The
- * first stored answer is sent.
+ * Lets the write that ends a step also store the answer to its command, which saves a commit and a round
+ * trip. If it stores none, a later statement does. The first stored answer is sent.
  */
 export class AnswerWithSettle implements Answering {
   static readonly #logger = new Log('AnswerWithSettle');

@@ -30,11 +30,10 @@ export interface Terms {
   caller: Caller;
   /** How long the caller waits for the end of the step. */
   waitMs: number;
-  /** The versions in `If-Match`, of which the row must have one. */
+  /** From `If-Match`. The row must have one of them. */
   versions?: readonly number[] | undefined;
   /** If the key was used before, the command is not carried out. */
   key?: KeyToTake | undefined;
-  /** Makes the answer that is stored with the end of the step. */
   answerMaker?: AnswerMaker | undefined;
 }
 
@@ -52,17 +51,12 @@ export interface Submission extends Asked {
   terms: Terms;
   /** Keyed hash of the submitted values. */
   fingerprint: string;
-  /**
-   * Runs the statement that begins the attempt.
-   *
-   * @returns null if a condition was not met. Then nothing is written.
-   */
+  /** @returns null if a condition was not met. Then nothing is written. */
   write(given: Given): Promise<Row | null>;
   /**
-   * Finds out why PostgreSQL refused the write, although the state of the row allows the command.
+   * Finds out why PostgreSQL refused the write, although the state allows the command.
    *
-   * @throws ProblemError with the reason. Does not throw if another writer was faster and there is no other
-   *   reason.
+   * @throws ProblemError with the reason. Does not throw if another writer was faster.
    */
   mustFit?(row: Row): void | Promise<void>;
 }
@@ -74,10 +68,7 @@ const TRIES = 3;
 /** How often a late claim is tried. A claim is late, for example, if PostgreSQL's clock was changed. */
 const LATE_TRIES = 2;
 
-/**
- * Makes the first of an attempt's two writes, the claim. It commits the attempt before a byte is sent to the
- * provider.
- */
+/** The claim is the first of an attempt's two writes. It is committed before the provider gets a byte. */
 @Injectable()
 export class Claims {
   constructor(
@@ -107,11 +98,10 @@ export class Claims {
   }
 
   /**
-   * Writes the claim of an attempt. If PostgreSQL does not answer, nothing is sent to the provider. {@link
-   * LostClaims} records this later, because PostgreSQL may still have written the claim.
+   * If PostgreSQL does not answer, nothing is sent to the provider. {@link LostClaims} records this later.
    *
    * @param starts the subject, if the claim starts an onboarding.
-   * @returns null if PostgreSQL refused the claim and wrote nothing.
+   * @returns null if PostgreSQL refused the claim.
    * @throws ProblemError `not_ready` if the claim came too late at each try.
    */
   claim(
@@ -146,11 +136,7 @@ export class Claims {
     });
   }
 
-  /**
-   * Begins the next attempt of a waiting step.
-   *
-   * @returns null if the row has changed, or if the subject may get no further code now.
-   */
+  /** @returns null if the row has changed, or if the subject may get no further code now. */
   retry(row: RowInStep): Promise<Claimed | null> {
     const isCharged = row.step === 'init-otp' && !repeatsEffect(row, row.step);
     return this.claim(row.id, null, (claim) => this.store.retry(row, claim, isCharged));

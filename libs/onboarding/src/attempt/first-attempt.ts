@@ -17,9 +17,7 @@ import { RetryBudget } from './retry-budget.js';
 import { RowWatch } from './row-watch.js';
 import { StepRunner } from './run.js';
 
-/**
- * Runs a step's first attempt in the request, and waits for the end of the step as long as the caller wants.
- */
+/** Runs a step's first attempt, and waits for the end of the step as long as the caller wants. */
 @Injectable()
 export class FirstAttempt {
   constructor(
@@ -34,11 +32,7 @@ export class FirstAttempt {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /**
-   * The attempt continues after the wait.
-   *
-   * @returns the row after the wait, with the end of the step or still in the step.
-   */
+  /** The attempt continues after the wait. */
   async runAndWait(
     claimed: Claimed,
     { waitMs, key, answerMaker }: Pick<Terms, 'waitMs' | 'key' | 'answerMaker'>,
@@ -98,7 +92,7 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
 }
 
 /**
- * Throws the problem that the caller gets if a step did not succeed. A running step is no failure.
+ * Throws the problem that the caller gets if a step did not succeed.
  *
  * @param row the row after the wait. Other commands may have changed it.
  * @param step the caller's step. A later step's result is not reported.

@@ -4,7 +4,6 @@ import type { Grant } from '#libs/upstream';
 
 const place = (onboardingId: string) => ({ onboardingId, field: 'grant' });
 
-/** Seals a grant for the row of its onboarding. */
 export function sealGrant(sealer: Sealer, onboardingId: string, grant: Grant): Buffer {
   // JSON.stringify would mask the secrets.
   const open = Object.entries(grant).map(([name, value]) => [

@@ -6,7 +6,7 @@ import type { OnboardingStore } from '../store/onboarding.store.js';
 
 /**
  * Named texts that all tries of a step share, e.g. request bodies and tokens. Each is sealed and stored in
- * the row before its first use. The caller's options for a single code are such a text too.
+ * the row before its first use.
  */
 export class KeptRequests {
   #texts: Record<string, string> | undefined;

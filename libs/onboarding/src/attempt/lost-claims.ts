@@ -13,9 +13,8 @@ import type { SubjectRef } from './step.js';
 const DATABASE_PAUSE_MS = 250;
 
 /**
- * Ends attempts whose claim (the first write) got no answer from PostgreSQL: this process knows that it sent
- * nothing to the provider. Otherwise, the outcome would count as unknown after the lease, and the attempt
- * would use up a budget.
+ * Ends attempts whose claim got no answer from PostgreSQL: this process knows that it sent nothing.
+ * Otherwise, the outcome would count as unknown after the lease, and the attempt would use up a budget.
  */
 @Injectable()
 export class LostClaims implements BeforeApplicationShutdown {
@@ -61,8 +60,7 @@ export class LostClaims implements BeforeApplicationShutdown {
   }
 
   /**
-   * If the lease has expired, the outcome already counts as unknown. This method then records for the
-   * operator that nothing was sent.
+   * If the lease has expired, the outcome counts as unknown. The operator gets a note that nothing was sent.
    */
   async #recordNotSent(row: Row): Promise<void> {
     const { id, claimId, step, attempt } = row;
@@ -73,7 +71,7 @@ export class LostClaims implements BeforeApplicationShutdown {
     if (fresh?.claimId === claimId) await this.#recordNotSent(fresh);
   }
 
-  /** Repeats the search until PostgreSQL answers. A standby's error does not count as an answer. */
+  /** A standby's error does not count as an answer. */
   async #found(id: string, claim: ClaimTicket, starts: SubjectRef | null) {
     for (;;) {
       try {

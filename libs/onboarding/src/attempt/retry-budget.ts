@@ -6,8 +6,8 @@ const WINDOW_MS = 10_000;
 const REPORT_EVERY_MS = 1_000;
 
 /**
- * Books an integration's next free time, and returns it. KEYS[1] holds the time until which all times are
- * booked. ARGV, in milliseconds: the earliest time, the distance between two times, and now.
+ * Books the next free time, and returns it. KEYS[1]: the time until which all times are booked. ARGV, in
+ * milliseconds: the earliest time, the distance between two times, and now.
  */
 const BOOK = `
 local at = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), tonumber(ARGV[1]))

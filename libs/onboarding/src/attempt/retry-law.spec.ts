@@ -57,10 +57,7 @@ function endless(
 }
 
 const always = { retries: Infinity, lastly: null };
-/**
- * The table of the retry law, written by hand: the number of retries, the decision after the last retry, and
- * the decision if no time is left.
- */
+/** Written by hand: the number of retries, the decision after them, and the decision if no time is left. */
 const TABLE: Record<
   StepName,
   Record<FailureClass, { retries: number; lastly: string | null; noTime: string }>

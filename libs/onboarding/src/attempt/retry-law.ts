@@ -2,9 +2,8 @@ import { findProvider, type FailureClass, type Rule } from '#libs/upstream';
 import { canLeaveDoubt, type StepName } from '../flow/table.js';
 
 /**
- * A provider may have no idempotency keys, and no way to look up the outcome of a call. So a table for each
- * provider decides what may be retried, when, and what a lost answer means. docs/explanation/retry-law.md
- * explains the table.
+ * A table for each provider decides what may be retried, when, and what a lost answer means: see
+ * docs/explanation/retry-law.md.
  */
 
 export const isReplayable = (provider: string, step: StepName): boolean =>
@@ -79,8 +78,8 @@ export function ruleOf(provider: string, step: StepName, failure: FailureClass):
 }
 
 /**
- * Whether this call followed a call without an answer. Then the step makes no third call. A repetition of the
- * same bytes does not count. The table itself limits retries after `no_answer`.
+ * After a call without an answer, the step makes no third call. A repetition of the same bytes does not
+ * count. The table itself limits retries after `no_answer`.
  */
 const calledAfterNoAnswer = ({ provider, step, noAnswerCount, failure }: Circumstances) =>
   !isReplayable(provider, step) && failure !== 'no_answer' && noAnswerCount > 0;

@@ -14,8 +14,8 @@ interface Wait {
 }
 
 /**
- * Tells waiting requests when their onboardings change, e.g. when they are cancelled. One statement every
- * `EVENTS_POLL_MS` serves all requests that wait in this process.
+ * Tells waiting requests when their onboardings change. One statement every `EVENTS_POLL_MS` serves all
+ * requests that wait in this process.
  */
 @Injectable()
 export class RowWatch {

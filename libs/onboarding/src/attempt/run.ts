@@ -18,7 +18,7 @@ import type { AttemptEnd } from './verdict.js';
 
 /**
  * Makes the call of an attempt, and writes its end. The first attempt runs in a request, later ones in jobs.
- * The call continues even if the caller of the request disconnects.
+ * The call continues even if the caller disconnects.
  */
 @Injectable()
 export class StepRunner implements BeforeApplicationShutdown {
@@ -36,10 +36,7 @@ export class StepRunner implements BeforeApplicationShutdown {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /**
-   * @param answering an answer to store with the end of the attempt.
-   * @returns the row after the end of the attempt.
-   */
+  /** @param answering stored together with the end of the attempt. */
   run(claimed: Claimed, answering?: Answering): Promise<Row> {
     const running = traced(`attempt ${claimed.row.step}`, (span) => {
       span?.set(spanAttributesOf(claimed.row));
@@ -94,9 +91,8 @@ export class StepRunner implements BeforeApplicationShutdown {
     const call: Call = {
       timeoutMs: Math.max(1, Math.min(this.config.CALL_TIMEOUT_MS, leftMs - ageMs())),
       beforeSend: () => {
-        // If the machine was suspended until the lease expired, another process may have taken over the
-        // attempt. So the first call must follow soon after the claim. Later calls must begin within the
-        // timeout of a call.
+        // After a suspension of the machine, another process may have taken over the attempt. So its first
+        // call must follow soon after the claim, and later calls within the timeout of a call.
         const maxAgeMs = mayHaveLeft ? this.config.CALL_TIMEOUT_MS : this.config.CLAIM_MAX_AGE_MS;
         if (ageMs() > maxAgeMs) throw new Error('the attempt began too long ago to be sent');
         if (ageMs() >= leftMs) throw new Error('the time for the step ran out before it was sent');
@@ -125,7 +121,7 @@ export class StepRunner implements BeforeApplicationShutdown {
   }
 }
 
-/** An error in this service ended the call. If bytes were sent, the provider may still have acted. */
+/** If bytes were sent, the provider may still have acted. */
 const ourFault = (cause: unknown, bytesSent: boolean, durationMs: number) =>
   new UpstreamError(bytesSent ? 'no_answer' : 'not_sent', {
     detail: 'an internal error kept this service from reading the answer',

@@ -44,8 +44,7 @@ export class Settlement {
 
   /**
    * @param row the row that the claim returned.
-   * @param answering an answer to store in the same commit.
-   * @returns the row after the second write, even if another process has changed its state.
+   * @returns the row after this write, even if another process has changed its state.
    */
   settle(row: Row, end: AttemptEnd, answering?: Answering): Promise<Row> {
     return traced('settle', () => this.#settle(row, end, answering), noteState);
@@ -73,8 +72,8 @@ export class Settlement {
   }
 
   /**
-   * Writes the end to the row that the claim returned. If the row has changed, but the attempt is still in
-   * flight, writes to the current row. If a deadline has passed, expires the row first.
+   * If the row has changed since the claim, but the attempt is still in flight, writes to the current row. If
+   * a deadline has passed, expires the row first.
    */
   async #write(
     row: Row,
@@ -104,10 +103,7 @@ export class Settlement {
     }
   }
 
-  /**
-   * Handles the end of an attempt for which the row no longer waits. The end changes the state only if it
-   * decides an unknown outcome.
-   */
+  /** This end, for which the row no longer waits, changes the state only if it decides an unknown outcome. */
   async #late(seen: Row, row: Row, step: StepName, end: AttemptEnd): Promise<Written | null> {
     // This process made no attempt, so it has nothing to record.
     if (!isClaimed(end)) return { row: seen, verdict: null };
@@ -174,9 +170,7 @@ export class Settlement {
     }
   }
 
-  /**
-   * @returns how the end was written by a try that PostgreSQL did not confirm; null if it was not written.
-   */
+  /** @returns how an unconfirmed try has written the end; null if it was not written. */
   async #writtenEnd(fresh: Row, attempt: number): Promise<'in_time' | 'late' | null> {
     const events = await this.store.events(fresh.id, Math.max(0, fresh.lastSeq - 10), 10);
     for (const [index, event] of events.entries()) {
@@ -196,7 +190,7 @@ const noteState = (span: Span, { state }: Row) => span.set({ 'gangway.state': st
 const isClaimed = (end: AttemptEnd): end is Exclude<AttemptEnd, { type: 'no_next_attempt' }> =>
   end.type !== 'no_next_attempt' && !(end.type === 'failed' && end.lapsed);
 
-/** Whether the end of an attempt may still be written. Without a definite answer, this needs a lease. */
+/** Without a definite answer, the end may be written only while the row has a lease. */
 function isOpenTo(seen: Row, row: Row, step: StepName, { answer }: Verdict, end: AttemptEnd): boolean {
   if (seen.attempt !== row.attempt || seen.state !== stateOfStep(step)) return false;
   if (end.type === 'failed' && end.lapsed) return seen.leaseUntil !== null && seen.leaseUntil <= seen.now;

@@ -67,10 +67,7 @@ export class StepHandler {
     throw new TooEarly(waitMs);
   }
 
-  /**
-   * Handles an attempt that could not begin. If another process was faster, does nothing. If the budget is
-   * used up, ends the step.
-   */
+  /** If another process was faster, does nothing. If the budget is used up, ends the step. */
   async #notClaimed(seen: Row): Promise<JobOutcome> {
     const row = await this.store.find(seen.id);
     const untouched =

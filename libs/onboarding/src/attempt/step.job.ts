@@ -5,17 +5,13 @@ import type { StepName } from '../flow/table.js';
 const payload = z.strictObject({ onboardingId: z.uuid() });
 export type StepJobPayload = z.infer<typeof payload>;
 
-/** The job that wakes a step for its next try. The row decides what the job does. */
+/** The row decides what the job does. */
 export const stepJob = (step: StepName): JobDefinition<StepJobPayload> => ({
   queue: 'steps',
   name: step,
   payload,
 });
 
-/**
- * Each attempt has its own id, so that it is queued only once. BullMQ does not allow ":" in an id.
- *
- * @param attempt the number of the next attempt.
- */
+/** Each attempt's job has its own id, so that it is queued only once. BullMQ does not allow ":" in an id. */
 export const stepJobId = (step: StepName, onboardingId: string, attempt: number) =>
   `${onboardingId}_${step}_${attempt}`;

@@ -4,7 +4,7 @@ import type { Facts } from '../flow/move.js';
 import type { Row } from '../flow/row.js';
 import type { StepName } from '../flow/table.js';
 
-/** A user at an integration's provider. Budgets count the codes and wrong codes of a subject. */
+/** A user at an integration's provider. Budgets count the user's codes and wrong codes. */
 export interface SubjectRef {
   integration: string;
   subjectKey: string;

@@ -78,10 +78,7 @@ const left = (row: Row, { moved, now }: Verdict) => rowAfter(row, moved, now);
 
 type Charge = 'counted' | 'given back' | 'none';
 
-/**
- * Whether the attempt still counts in the limits. A sent code counts in the row and in the subject's budget,
- * a try only in the row.
- */
+/** A sent code counts in the row and in the subject's budget, a try only in the row. */
 function chargeOf(row: Row, verdict: Verdict): Charge {
   const { otpSends, otpTriesLeft } = verdict.moved.patch;
   if (row.step === 'create-authenticators') return 'none';
@@ -90,10 +87,7 @@ function chargeOf(row: Row, verdict: Verdict): Charge {
   return otpSends === undefined ? 'given back' : 'counted';
 }
 
-/**
- * @returns the decision, whether the attempt still counts in the limits, and the attempt whose effect stays
- *   unknown.
- */
+/** @returns the decision, the charge, and the attempt whose effect stays unknown. */
 function toldOf(row: Row, verdict: Verdict) {
   const { signal, retryInMs, parked } = verdict;
   const what = signal ?? (retryInMs === null ? `parked: ${String(parked)}` : 'retry');
@@ -157,7 +151,7 @@ describe('a first attempt whose outcome already counts as unknown, and that fail
   });
 
   it.each<AttemptEnd>([failed('not_sent'), { type: 'integration_paused' }, { type: 'integration_missing' }])(
-    'without a call, tells the outcome only after the deadline, and if no earlier attempt is in doubt: %j',
+    'without a call, tells the outcome only after the deadline, and if no earlier effect is unknown: %j',
     (end) => {
       const verdicts = verdictsWith();
       expect(verdicts.onLost(first('verify-otp'), end, LATE)).toMatchObject({ answer: 'otp_expired' });

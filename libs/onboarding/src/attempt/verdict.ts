@@ -54,10 +54,9 @@ export class Verdicts {
   }
 
   /**
-   * Decides on the end of an attempt whose outcome already counts as unknown.
+   * Decides on an attempt whose outcome already counts as unknown.
    *
-   * @param row the row that the claim returned.
-   * @param now the time when the end is written, by PostgreSQL's clock.
+   * @param now the time of the write, by PostgreSQL's clock.
    * @returns null if the outcome stays unknown.
    */
   onLost(row: Row, end: AttemptEnd, now: Date): Verdict | null {
@@ -165,10 +164,7 @@ const answered = (row: Row, to: StepEnd, ended: Ended, at: Moment) => ({
   answer: to.signal,
 });
 
-/**
- * @returns PostgreSQL's time of the claim, plus the duration of the call. It lacks the time that PostgreSQL's
- *   answer took, so it is a little too early, which is safe.
- */
+/** A little too early, which is safe: it lacks the time that PostgreSQL took to answer the claim. */
 function endedAt({ now }: Row, { durationMs = 0 }: { type: string; durationMs?: number }): Date {
   return new Date(now.getTime() + durationMs);
 }

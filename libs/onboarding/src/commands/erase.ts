@@ -5,9 +5,8 @@ import { OnboardingStore } from '../store/onboarding.store.js';
 import { Timelines } from '../upkeep/timelines.js';
 
 /**
- * Erases the personal data of an onboarding, but keeps the row and the timeline. The hash of the timeline
- * (`anchor`) is replaced, unless it did not match the timeline: then it is kept, so that the mismatch stays
- * visible.
+ * The row and the timeline stay, without personal data. A hash (`anchor`) that did not match the timeline
+ * stays too, so that the mismatch remains visible.
  */
 @Injectable()
 export class Erasure {

@@ -25,8 +25,8 @@ interface Follow {
 const BATCH = 200;
 
 /**
- * Reads rows and events in one snapshot. Events are numbered under the row's lock, which is held until
- * commit. So a reader that sees an event also sees all events before it.
+ * Events are numbered under the row's lock, which is held until commit. So a reader that sees an event also
+ * sees all events before it.
  */
 const NEWS = `
   SELECT f.id AS "onboardingId", o.last_seq AS "lastSeq",
@@ -64,8 +64,8 @@ export class EventFollower {
   }
 
   /**
-   * Gives a reader the events after the number `after`: existing events immediately, new events as they come.
-   * After an outage of PostgreSQL, the reader gets the events that it has missed.
+   * Gives a reader the events after the number `after`: existing ones immediately, new ones as they come,
+   * also after an outage of PostgreSQL.
    *
    * @returns a function that stops the reading.
    */
@@ -84,7 +84,7 @@ export class EventFollower {
     };
   }
 
-  /** Runs one statement at a time for each reader, because two could give it the same event twice. */
+  /** Two statements at once could give a reader the same event twice. */
   async #ask(follows: Iterable<Follow>): Promise<void> {
     const asking = [...follows].filter(({ asked, reader }) => !asked && reader.hasRoom);
     if (asking.length === 0) return;

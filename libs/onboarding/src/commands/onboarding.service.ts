@@ -36,7 +36,7 @@ export interface Resolution {
 /** How often a command is tried if other commands change its row. */
 const TRIES = 3;
 
-/** Reads onboardings, and carries out the commands that begin no step. Other libs carry out the steps. */
+/** Reads onboardings, and carries out commands on them. Other libs carry out the steps. */
 @Injectable()
 export class OnboardingService {
   constructor(
@@ -65,7 +65,7 @@ export class OnboardingService {
   /**
    * Finds the subject's latest onboarding, live or ended. If a deadline has passed, writes its effect first.
    *
-   * @returns null if the subject never had an onboarding. `row` is null if the row was deleted.
+   * @returns null if there never was one. `row` is null if the row was deleted.
    */
   async latestOf({ integration, subjectKey }: SubjectRef): Promise<{ id: string; row: Row | null } | null> {
     const live = await this.store.findLatest(integration, subjectKey);
@@ -93,12 +93,11 @@ export class OnboardingService {
   }
 
   /**
-   * Decides the outcome of an unresolved attempt. Only the first decision is accepted. On an ended
-   * onboarding, it is only recorded. `not_done` after `verify-otp` sends a new code, because the old code
-   * cannot be used again.
+   * Decides an unresolved attempt; on an ended onboarding, only records the decision. Only the first decision
+   * is accepted. `not_done` after `verify-otp` sends a new code, because the old code cannot be used again.
    *
-   * @param about the number of the attempt to decide. Undefined: the attempt that is unresolved now. Null: no
-   *   attempt was unresolved when an operator started the operation, so the decision is refused.
+   * @param about the attempt to decide. Undefined: the one that is unresolved now. Null: none was unresolved
+   *   when the operation started, so the decision is refused.
    */
   async resolve(id: string, resolution: Resolution, terms: Terms, about?: number | null): Promise<Row> {
     const seen = asOfNow(mustTouch(await this.#read(id), id, terms.caller, 'owner-or-operator'));
@@ -127,10 +126,7 @@ export class OnboardingService {
     });
   }
 
-  /**
-   * Erases the personal data, and cancels a live onboarding. A repeated erasure does nothing, and does not
-   * check `If-Match`.
-   */
+  /** Also cancels a live onboarding. A repeated erasure does nothing, and does not check `If-Match`. */
   async erase(id: string, terms: Terms): Promise<void> {
     for (let tries = 0; tries < TRIES; tries++) {
       const row = await this.#current(id, terms);
@@ -185,10 +181,7 @@ export class OnboardingService {
     return move(row, signal, facts, { now: row.now, settings: this.config });
   }
 
-  /**
-   * @returns the provider's ids of the passkeys, from an answer that came after the onboarding had ended;
-   *   null if there is none.
-   */
+  /** @returns the passkeys' ids from an answer after the onboarding's end; null if there is none. */
   async #lateAuthenticatorIds(row: Row): Promise<string[] | null> {
     const open = row.unresolved.at(-1);
     if (!isEnded(row.state) || !open) return null;
@@ -224,7 +217,6 @@ export class OnboardingService {
   }
 }
 
-/** Records the caller only if the caller does not own the row. */
 const givenBy = (row: Row, caller: Caller): { by?: string } =>
   row.caller === caller.name ? {} : { by: caller.name };
 

@@ -1,10 +1,7 @@
 import type { ParkedReason } from '../flow/codes.js';
 import { LIVE_STATES, stepOfState, type LiveState, type StepName } from '../flow/table.js';
 
-/**
- * The live states in two parts, which are counted separately. `steps` has few rows, which operators must see
- * soon. `idle` has the states that wait for the user.
- */
+/** `steps` has few rows, which operators must see soon. `idle` has the states that wait for the user. */
 export const PARTS = {
   steps: LIVE_STATES.filter((state) => stepOfState(state) !== null || state === 'outcome_unknown'),
   idle: LIVE_STATES.filter((state) => stepOfState(state) === null && state !== 'outcome_unknown'),
@@ -12,8 +9,7 @@ export const PARTS = {
 export type Part = keyof typeof PARTS;
 
 /**
- * Live onboardings with the same state, integration, step, reason and `waits`. Each time is the earliest in
- * the group, in milliseconds since the epoch.
+ * Live onboardings with the same values. Each time is the group's earliest, in milliseconds since the epoch.
  */
 export interface Group {
   state: LiveState;
@@ -57,7 +53,6 @@ const sumOf = (one: Group, other: Group): Group => ({
   nextAttemptAt: earliest([one.nextAttemptAt, other.nextAttemptAt]),
 });
 
-/** @returns null if all are null. */
 export function earliest(instants: readonly (number | null)[]): number | null {
   const known = instants.filter((each) => each !== null);
   return known.length === 0 ? null : Math.min(...known);

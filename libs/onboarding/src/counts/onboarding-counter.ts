@@ -19,8 +19,8 @@ const HELD_MS = 2 * LONGEST_REST_MS;
 const LOWEST = '00000000-0000-0000-0000-000000000000';
 
 /**
- * Returns a row if this process may count the part. If the running count already takes longer than the last
- * one, stores its duration, so that the older counts stay visible for longer.
+ * Returns a row if this process may count the part. Stores the duration of a count that already takes longer
+ * than the last one, so that the older counts stay visible for longer.
  */
 const HOLD = `
   INSERT INTO onboarding_counts AS c (part, process, next_at)
@@ -50,7 +50,7 @@ const READ = `
 
 export interface Counts {
   groups: Group[];
-  /** How late the most overdue deadline is that has had no effect on its row. Always 0 in the part `idle`. */
+  /** How late the most overdue deadline is whose effect is not yet written. Always 0 in the part `idle`. */
   expiryLagMs: number;
 }
 
@@ -79,8 +79,8 @@ interface Place {
 }
 
 /**
- * Counts the live onboardings. One process at a time counts a part, in statements that read few rows. A slow
- * statement is followed by a long pause, so that counting never loads PostgreSQL much (docs/decisions/0035).
+ * One process at a time counts a part, in statements that read few rows, with long pauses after slow ones, so
+ * that counting never loads PostgreSQL much (docs/decisions/0035).
  */
 @Injectable()
 export class OnboardingCounter {
@@ -93,11 +93,7 @@ export class OnboardingCounter {
     return this.statements.run(prepared(READ), []);
   }
 
-  /**
-   * Does nothing if another process counts the part, or if it was counted a short time ago.
-   *
-   * @param stopped ends the count early.
-   */
+  /** Does nothing if another process counts the part, or has just counted it. */
   async count(part: Part, stopped: AbortSignal): Promise<void> {
     if (!(await this.#hold(part, 0))) return;
     let restMs = EVERY_MS;

@@ -9,7 +9,7 @@ import { Log, Metrics, type Sample } from '#libs/platform';
 import { PARTS, earliest, type Group, type Part } from './groups.js';
 import { OnboardingCounter, type CountedPart } from './onboarding-counter.js';
 
-/** How often each process reads the counts, and counts the parts that are due. */
+/** How often each process reads the counts. */
 const REFRESH_MS = 1_500;
 /**
  * Older counts are hidden, because readers would take them for current. Slow counts stay visible for the time
@@ -22,10 +22,7 @@ type Counted = CountedPart & {
   [K in 'counts' | 'tookMs' | 'countedAt' | 'ageMs']: NonNullable<CountedPart[K]>;
 };
 
-/**
- * Metrics from the shared counts of live onboardings. A scrape shows the counts that were read last, and
- * sends no statement to PostgreSQL.
- */
+/** A scrape shows the counts that were read last, and sends no statement to PostgreSQL. */
 @Injectable()
 export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #logger = new Log('OnboardingCounts');
@@ -66,7 +63,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     return this.#read?.parts.find(({ part }) => part === 'steps')?.counts?.groups ?? [];
   }
 
-  /** Reads the counts, and begins to count the parts that are due. Never rejects. */
+  /** Never rejects. */
   refresh(): Promise<void> {
     this.#reading ??= this.#refresh().finally(() => (this.#reading = null));
     return this.#reading;
@@ -97,7 +94,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     return this.#read?.parts.find(({ part }) => part === what)?.countedAt ?? 0;
   }
 
-  /** Keeps an error as a fault until the next success. Logs only the first error of an outage. */
+  /** Logs only the first error of an outage. */
   async #noting(what: Part | 'read', work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -109,7 +106,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     }
   }
 
-  /** @returns a part with its current age; null if it was never counted. */
+  /** @returns null if the part was never counted. */
   #part(part: Part): Counted | null {
     const found = this.#read?.parts.find((each) => each.part === part);
     if (!found || found.counts === null) return null;
@@ -164,9 +161,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
   }
 }
 
-/**
- * @returns how late the most overdue retry was at the count, without paused integrations; 0 if none was due.
- */
+/** How late the most overdue retry was at the count, in milliseconds. */
 function retryLagMs(found: Counted | null): number | undefined {
   if (!found) return undefined;
   const { groups } = found.counts;
@@ -176,8 +171,8 @@ function retryLagMs(found: Counted | null): number | undefined {
 }
 
 /**
- * For each set of labels: the number of onboardings, and the seconds since the earliest time that `sinceOf`
- * returns. Groups whose labels are null are left out.
+ * `oldest` is in seconds since the earliest time that `sinceOf` returns. Groups whose labels are null are
+ * left out.
  */
 function samplesOf<L extends string>(
   read: () => Counted[],

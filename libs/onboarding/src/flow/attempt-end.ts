@@ -5,20 +5,16 @@ import { later, resultOf, type Ended, type Moment, type Moved } from './move.js'
 import type { Columns, Patch, Row, Explanation, UnresolvedAttempt } from './row.js';
 import { canLeaveDoubt } from './table.js';
 
-/** How an attempt ended, by the retry rules of its provider. */
 export interface AttemptFacts {
   /** The failure class, or `ok`. */
   class: string;
   /**
-   * `none`: certainly no effect. `counted`: an effect, or perhaps one. `repeated`: only the effect of an
+   * `none`: certainly no effect. `counted`: certainly or perhaps an effect. `repeated`: only the effect of an
    * earlier attempt.
    */
   effect: 'none' | 'counted' | 'repeated';
   counts: Pick<Columns, 'unavailableCount' | 'noAnswerCount'>;
-  /**
-   * The outcomes that are known now. `itself`: that of this attempt. `all`: those of all attempts of the
-   * submission.
-   */
+  /** The outcomes that are known now: `itself` is this attempt's, `all` those of the whole submission. */
   reveals: 'nothing' | 'itself' | 'all';
   upstreamStatus: number | null;
   evidence?: CallEvidence & { detail: string };
@@ -29,10 +25,7 @@ export interface AttemptFacts {
   mayHaveMailed?: boolean;
 }
 
-/**
- * What every end of an attempt writes: counts, whether the effect is unknown, and whether the attempt still
- * counts against the limits of the subject.
- */
+/** What every end of an attempt writes. */
 export function endOf(row: Row, facts: AttemptFacts): Ended {
   const { effect, upstreamStatus } = facts;
   const { attempt } = row;

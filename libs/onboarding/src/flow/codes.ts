@@ -1,9 +1,6 @@
 import type { ProblemCode } from '#libs/kernel';
 
-/**
- * The result codes of a step that did not succeed, each with the problem that the caller gets. Null: the
- * caller gets the onboarding.
- */
+/** The problem that the caller gets for each result code; null if the caller gets the onboarding. */
 const RESULTS = {
   otp_invalid: 'otp_invalid',
   otp_expired: 'otp_expired',
@@ -25,7 +22,6 @@ const RESULTS = {
 export type ResultCode = keyof typeof RESULTS;
 export const RESULT_CODES = Object.keys(RESULTS) as [ResultCode, ...ResultCode[]];
 
-/** @returns null if the caller gets the onboarding. */
 export const problemOf = (code: ResultCode): ProblemCode | null => RESULTS[code];
 
 /** A parked onboarding is live, but its step is not tried until an operator has acted. */

@@ -2,10 +2,7 @@ import { NO_SETTINGS, move, type Moved } from './move.js';
 import type { Patch, Row } from './row.js';
 import { SEALED, isEnded } from './table.js';
 
-/**
- * Removes all personal data, and cancels a live onboarding. The row still shows how and when it ended. The
- * events of an erased onboarding have no data.
- */
+/** The row still shows how and when the onboarding ended. The events of an erased onboarding have no data. */
 export function erase(row: Row, actor: 'caller' | 'service'): Moved {
   const { now } = row;
   const cancelled = isEnded(row.state) ? null : move(row, 'cancelled', {}, { now, settings: NO_SETTINGS });

@@ -128,7 +128,7 @@ const WALKS: Record<string, () => Walk> = {
     const walk = submitted();
     return walk.signal('step_failed', { failure: result }, endOf(walk.row, ATTEMPT));
   },
-  'to a park, and back': () => {
+  'to a parked step, and back': () => {
     const walk = submitted();
     walk.write(park(walk.row, endOf(walk.row, ATTEMPT), 'upstream_misconfigured', AT));
     walk.write(unpark(walk.row.now));
@@ -148,7 +148,7 @@ const WALKS: Record<string, () => Walk> = {
     expect(walk.row.state).toBe('otp_needed');
     return walk.passes(86_400_001);
   },
-  'to a doubt by time': () => {
+  'to an outcome that becomes unknown by time': () => {
     const walk = withPasskeys();
     return walk.passes(870_001);
   },
@@ -158,7 +158,7 @@ const WALKS: Record<string, () => Walk> = {
     lost().signal('resolved_done', { decision: decision('done'), by: 'operator' }),
   'to a decision that it was not done': () =>
     lost().signal('resolved_not_done', { decision: decision('not_done') }),
-  'to a late answer that settles a doubt': () => {
+  'to a late answer that decides an unknown outcome': () => {
     const walk = lost();
     const flying = withPasskeys().row;
     const inTime = move(

@@ -13,7 +13,7 @@ const by = z.string().optional();
 const nothing = z.strictObject({});
 const given = z.strictObject({ by, reason: z.string().optional() });
 
-/** The data of each event type, without secrets. */
+/** No event data contains a secret. */
 export const EVENTS = {
   created: nothing,
   otp_sent: nothing,
