@@ -14,7 +14,7 @@ import {
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AuthenticatorsService, type SubmittedAuthenticator } from '#libs/authenticators';
-import { CallerGuard, RateLimits } from '#libs/callers';
+import { CallerGuard } from '#libs/callers';
 import { Secret, type Caller } from '#libs/kernel';
 import { OnboardingLists, OnboardingService, type Terms } from '#libs/onboarding';
 import { OtpService } from '#libs/otp';
@@ -66,7 +66,6 @@ export class OnboardingController {
     private readonly lists: OnboardingLists,
     private readonly otp: OtpService,
     private readonly authenticators: AuthenticatorsService,
-    private readonly limits: RateLimits,
   ) {}
 
   @Post()
@@ -97,9 +96,7 @@ export class OnboardingController {
     @CommandTerms() terms: Terms,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const row = await this.otp.start(body, terms);
-    this.limits.beginOnboarding(row.caller, row.id);
-    return answerStep(reply, row);
+    return answerStep(reply, await this.otp.start(body, terms));
   }
 
   @Get()

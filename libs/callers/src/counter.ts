@@ -76,18 +76,19 @@ export class Counter {
   }
 
   /**
-   * Never throws.
+   * Never throws. If the process reserves several requests at a time, it makes the first reservation for a name
+   * without Redis, because most names have few requests. The next reservation counts both in Redis.
    * @param name what is counted, e.g. a caller
    */
   async add(name: string): Promise<Count> {
     const { atOnce = 1 } = this.options;
     if (atOnce === 1) return this.#take(name, 1);
     for (;;) {
-      const used = this.#useReserved(name);
-      if (used) return used;
+      const share = this.#shareOf(name, atOnce);
+      if (share.left > 0) return this.#use(share);
       let asked = this.#asked.get(name);
       if (!asked) {
-        asked = this.#fetch(name, atOnce).finally(() => this.#asked.delete(name));
+        asked = this.#reserve(name, share, atOnce).finally(() => this.#asked.delete(name));
         this.#asked.set(name, asked);
       }
       const count = await asked;
@@ -95,43 +96,45 @@ export class Counter {
     }
   }
 
-  /**
-   * Makes the first reservation for a new name without Redis, because other processes have counted few of its
-   * requests, or none. The next reservation counts both in Redis. Does nothing if the name has a reservation,
-   * or if `atOnce` is 1.
-   */
-  begin(name: string): void {
-    const { atOnce = 1, quota } = this.options;
-    if (atOnce === 1 || this.#shares.has(name) || this.#asked.has(name)) return;
-    const endsAtMs = performance.now() + WINDOW_S * 1_000;
-    this.#shares.set(name, { left: atOnce, remainingInRedis: quota - atOnce, endsAtMs, notInRedis: atOnce });
-  }
-
-  /** @returns null if no reserved request is left */
-  #useReserved(name: string): Count | null {
-    const share = this.#shares.get(name);
-    const resetMs = Math.ceil((share?.endsAtMs ?? 0) - performance.now());
-    if (!share || share.left === 0 || resetMs <= 0) return null;
-    share.left -= 1;
-    const { policy, quota } = this.options;
-    return { policy, quota, remaining: share.remainingInRedis + share.left, resetMs, over: false };
-  }
-
-  async #fetch(name: string, atOnce: number): Promise<Count> {
-    const share = this.#shares.get(name);
-    const notInRedis = share && share.endsAtMs > performance.now() ? share.notInRedis : 0;
-    const count = await this.#take(name, notInRedis + atOnce);
+  #shareOf(name: string, atOnce: number): Share {
     const now = performance.now();
+    const share = this.#shares.get(name);
+    if (share && share.endsAtMs > now) return share;
+    const remainingInRedis = this.options.quota - atOnce;
+    return this.#keep(name, {
+      left: atOnce,
+      remainingInRedis,
+      endsAtMs: now + WINDOW_S * 1_000,
+      notInRedis: atOnce,
+    });
+  }
+
+  #keep(name: string, share: Share): Share {
     this.#shares.delete(name);
     // Deletes expired reservations up to the first live one. A later call deletes expired ones behind it.
     for (const [each, { endsAtMs }] of this.#shares) {
-      if (endsAtMs > now) break;
+      if (endsAtMs > performance.now()) break;
       this.#shares.delete(each);
     }
-    if (!count.over) {
-      const endsAtMs = now + count.resetMs;
-      this.#shares.set(name, { left: atOnce, remainingInRedis: count.remaining, endsAtMs, notInRedis: 0 });
-    }
+    this.#shares.set(name, share);
+    return share;
+  }
+
+  #use(share: Share): Count {
+    share.left -= 1;
+    const { policy, quota } = this.options;
+    const resetMs = Math.ceil(share.endsAtMs - performance.now());
+    return { policy, quota, remaining: share.remainingInRedis + share.left, resetMs, over: false };
+  }
+
+  async #reserve(name: string, { notInRedis }: Share, atOnce: number): Promise<Count> {
+    const count = await this.#take(name, notInRedis + atOnce);
+    this.#keep(name, {
+      left: count.over ? 0 : atOnce,
+      remainingInRedis: count.remaining,
+      endsAtMs: performance.now() + count.resetMs,
+      notInRedis: 0,
+    });
     return count;
   }
 

@@ -24,7 +24,7 @@ export class RateLimits {
       quota: perCaller,
       atOnce: reserved(perCaller, 1 / 100),
     });
-    // After its start, an onboarding needs three commands. One reservation has room for them by default.
+    // After its start, an onboarding needs three commands. The first reservation has room for them by default.
     this.#subjects = new Counter({
       ...shared,
       policy: 'subject',
@@ -42,13 +42,6 @@ export class RateLimits {
    * @param subject the id of an onboarding, or the subject of a start
    */
   addCommand(caller: string, subject: string): Promise<Count> {
-    return this.#subjects.add(nameOf(caller, subject));
-  }
-
-  /** See {@link Counter.begin}. */
-  beginOnboarding(caller: string, id: string): void {
-    this.#subjects.begin(nameOf(caller, id));
+    return this.#subjects.add(`${caller}\n${subject}`);
   }
 }
-
-const nameOf = (caller: string, subject: string) => `${caller}\n${subject}`;
