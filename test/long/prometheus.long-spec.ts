@@ -28,18 +28,18 @@ jest.setTimeout(300_000);
 const FOLDER = join(OBSERVABILITY, 'prometheus');
 
 describeWithPrometheus('promtool', () => {
-  it('promtool accepts the rules and the configuration', () => {
+  it('accepts the rules and the configuration', () => {
     promtool(['check', 'rules', RULES]);
-    // Check only the syntax: the files that the configuration names exist only in the container.
+    // The files that the configuration names exist only in the container.
     promtool(['check', 'config', '--syntax-only', join(FOLDER, 'prometheus.yml')]);
   });
 
-  it('promtool sees each alert fire in its outage, and no alert fire in a healthy hour', async () => {
+  it('sees each alert fire in its outage, and no alert fire in a healthy hour', async () => {
     const tests = await readdir(join(FOLDER, 'tests'));
     promtool(['test', 'rules', ...tests.map((name) => join(FOLDER, 'tests', name))]);
   });
 
-  it('promtool can parse each expression of dashboards and runbooks', async () => {
+  it('can parse each expression of dashboards and runbooks', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'gangway-dashboards-'));
     const rules = [...dashboardExpressions(), ...runbookExpressions()].map(({ expr }, index) => ({
       record: `panel:${index}`,
@@ -52,15 +52,13 @@ describeWithPrometheus('promtool', () => {
   });
 });
 
-/** Settings that keep their default values, because the alerts for a storm depend on them. */
+/** The alerts for a storm depend on the default values of these settings. */
 const AS_BY_DEFAULT = ['RETRY_FLOOR_MS', 'RETRY_BASE_MS', 'BREAKER_CALLS', 'RETRY_BUDGET_BURST'];
 const FASTER = 10;
-/**
- * On a busy machine, lag and failed scrapes may keep the first two firing. UnknownRefusals fires for an hour.
- */
+/** A busy machine may keep the first two firing. UnknownRefusals fires for an hour. */
 const NOT_EXPECTED_TO_END = new Set(['EventLoopLag ticket', 'ServiceDown page', 'UnknownRefusals ticket']);
 
-/** Divides `for`, ranges and offsets by ten, but not the ages in seconds that Gangway measures. */
+/** Divides `for`, ranges and offsets by ten, but not thresholds in seconds. */
 function faster(rules: string): string {
   const units: Record<string, number> = { s: 1, m: 60, h: 3_600 };
   const short = (amount: string, unit: string) => `${Math.ceil((Number(amount) * units[unit]!) / FASTER)}s`;
@@ -70,10 +68,10 @@ function faster(rules: string): string {
   );
 }
 
-/** Names from prom-client and OpenTelemetry, which break some of promtool's rules. */
+/** Metrics of prom-client and OpenTelemetry, which break promtool's rules. */
 const NOT_OURS = /^(?:# (?:HELP|TYPE) )?(?:nodejs_|process_|db_client_connection_count)/;
 
-/** Labels without values in this test: `kind` needs a provider with TLS, and Prometheus adds the others. */
+/** Labels not checked here: `kind` needs a provider with TLS, and Prometheus adds the others. */
 const NOT_HERE = new Set(['kind', 'alertstate', 'severity']);
 
 const nameOf = ({ labels }: ActiveAlert) => `${labels['alertname']} ${labels['severity']}`;
@@ -103,12 +101,12 @@ describeWithPrometheus('a real Prometheus', () => {
     await story?.end();
   });
 
-  /** The alerts that have fired since {@link begin}, by name and severity. */
+  /** The fired alerts, by name and severity. */
   let seen: Map<string, { firesAfterS: number; text: string; endsAfterS: number | null }>;
   let beganAt: number;
   const sinceS = () => Math.round((performance.now() - beganAt) / 1_000);
 
-  /** Waits until `holds` accepts the names of the firing alerts, and records these alerts in `seen`. */
+  /** Records the firing alerts until `holds` accepts their names. */
   const watch = (what: string, holds: (firing: string[]) => boolean, withinMs: number) =>
     until(
       what,
@@ -153,7 +151,7 @@ describeWithPrometheus('a real Prometheus', () => {
     for (const { text } of seen.values()) expect(text).not.toMatch(/<no value>|<error|%!|\{\{/);
   };
 
-  it('Prometheus scrapes service, worker and console, and no alert fires', async () => {
+  it('scrapes service, worker and console, and no alert fires', async () => {
     begin();
     await until('all targets are up', async () => {
       const health = Object.values(await prometheus.targets());
@@ -163,7 +161,7 @@ describeWithPrometheus('a real Prometheus', () => {
     await quiet();
   });
 
-  it('the alerts for a storm of 503 fire, and end after the storm', async () => {
+  it('fires the alerts for a storm of 503, and ends them after the storm', async () => {
     begin();
     story.sandbox.control.addFault({ route: '*', status: 503, times: 0 });
     await start(40);
@@ -179,7 +177,7 @@ describeWithPrometheus('a real Prometheus', () => {
     ]);
   });
 
-  it('the alerts for a refused key fire, and end when the key is accepted again', async () => {
+  it('fires the alerts for a refused key, and ends them when the key is accepted again', async () => {
     begin();
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     await start(3);
@@ -191,7 +189,7 @@ describeWithPrometheus('a real Prometheus', () => {
     expect([...seen.keys()].filter((name) => !expected.has(name))).toEqual([]);
   });
 
-  it('alerts fire after the last worker was killed, and end when a worker runs again', async () => {
+  it('fires alerts after the last worker was killed, and ends them when a worker runs again', async () => {
     begin();
     await worker.kill();
     await firing('CanaryDead page', 'ProcessDown ticket');
@@ -202,13 +200,13 @@ describeWithPrometheus('a real Prometheus', () => {
     expect([...seen.keys()].filter((name) => !expected.has(name))).toEqual([]);
   });
 
-  it('Prometheus has reached each process in most scrapes', async () => {
+  it('has reached each process in most scrapes', async () => {
     const [share] = await prometheus.query('min(avg_over_time(up[5m]))');
     // An earlier test killed the worker for a while.
     expect(share).toBeGreaterThan(0.7);
   });
 
-  it('Prometheus has each series that rules and dashboards select by a fixed label value', async () => {
+  it('has each series that rules and dashboards select by a fixed label value', async () => {
     const expressions = [...rules(), ...dashboardExpressions()].flatMap(({ expr }) => fixedSelectors(expr));
     const named = expressions.filter(({ label }) => !NOT_HERE.has(label));
     const missing: string[] = [];
@@ -221,7 +219,7 @@ describeWithPrometheus('a real Prometheus', () => {
     expect(missing).toEqual([]);
   });
 
-  it('promtool finds no fault in our metrics', async () => {
+  it('scrapes metrics in which promtool finds no fault', async () => {
     for (const url of Object.values(targets)) {
       const text = await (await fetch(`${url}/metrics`)).text();
       const ours = text.split('\n').filter((line) => !NOT_OURS.test(line));

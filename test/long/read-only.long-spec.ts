@@ -91,9 +91,9 @@ describe('a PostgreSQL that accepts no writes', () => {
       async () => (await detail()) === 'it takes no writes: it is a standby',
     );
     for (const answer of [await start(), await start()]) expect(answer).toMatchObject(refused);
-    // Open as many connections as the service may have, all to the standby.
+    // Fill the service's pool with connections to the standby.
     await Promise.all(Array.from({ length: 20 }, () => story.get(id)));
-    // New connections reach the primary, and those to the standby stay open.
+    // Only new connections reach the primary.
     proxy.leadTo(primary.url);
     expect((await story.verify(id, story.code(subject))).status).toBe(200);
     for (const { status } of await Promise.all(Array.from({ length: 20 }, start))) expect(status).toBe(201);

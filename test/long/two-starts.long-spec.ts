@@ -21,8 +21,7 @@ const COPIED = [
 ];
 let home: string;
 
-/** Copies this checkout, with its build. */
-function folder(name: string): string {
+function copyCheckout(name: string): string {
   const path = join(home, name);
   for (const entry of COPIED) {
     cpSync(join(CHECKOUT, entry), join(path, entry), { recursive: true, preserveTimestamps: true });
@@ -79,12 +78,12 @@ const COMPLETED = { code: 0, said: expect.stringContaining('✓ completed') };
 
 describe('npm start', () => {
   it('completes in two folders at the same time, with separate ports', async () => {
-    const ends = await Promise.all([folder('one'), folder('other')].map(start));
+    const ends = await Promise.all([copyCheckout('one'), copyCheckout('other')].map(start));
     expect(ends).toEqual([COMPLETED, COMPLETED]);
   }, 240_000);
 
   it('completes once if it runs twice in one folder, and the second run suggests no reset', async () => {
-    const path = folder('one');
+    const path = copyCheckout('one');
     const [completed, refused] = (await Promise.all([start(path), start(path)])).toSorted(
       (a, b) => a.code - b.code,
     );
@@ -95,7 +94,7 @@ describe('npm start', () => {
   }, 240_000);
 
   it('gives its addresses, key and settings to a shell in its folder, and to no other shell', async () => {
-    const [one, other] = [folder('one'), folder('other')];
+    const [one, other] = [copyCheckout('one'), copyCheckout('other')];
     const serving = launch(one);
     try {
       await until('it serves', () => serving.said.includes('Ctrl-C'), 120_000);

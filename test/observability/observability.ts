@@ -42,7 +42,7 @@ export const runbookExpressions = () =>
     })),
   );
 
-/** @returns the expressions of all dashboards. `at` names the panel or the variable. */
+/** `at` names the panel or the variable. */
 export function dashboardExpressions(): { at: string; expr: string }[] {
   return Object.entries(DASHBOARDS).flatMap(([file, { panels, templating }]) => [
     ...(panels as { title: string; targets?: { expr: string }[] }[]).flatMap(({ title, targets = [] }) =>
@@ -58,7 +58,7 @@ export function dashboardExpressions(): { at: string; expr: string }[] {
   ]);
 }
 
-/** @returns each series that Prometheus has, with the labels that it may have. */
+/** @returns the possible labels of each series in Prometheus. */
 export function knownSeries(): Map<string, Set<string>> {
   const known = new Map<string, Set<string>>();
   const add = (name: string, labels: readonly string[]) =>

@@ -1,10 +1,10 @@
-/** A metric in a PromQL expression, with the labels that select its series. */
+/** A metric in an expression, with the labels that select its series. */
 export interface Use {
   metric: string;
   labels: string[];
 }
 
-/** Finds the fixed label values that select series, such as `b` in `m{a="b"}`. */
+/** Finds fixed label values, such as `b` in `m{a="b"}`. */
 export function fixedSelectors(expr: string): { metric: string; label: string; value: string }[] {
   return [...expr.matchAll(/([a-zA-Z_:][\w:]*)\{([^}]*)\}/g)].flatMap(([, metric = '', matchers = '']) =>
     [...matchers.matchAll(/(\w+)="([^"$]+)"/g)].map(([, label = '', value = '']) => ({
@@ -30,10 +30,7 @@ const WORDS = new Set([
 ]);
 const GROUPING = /\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)/g;
 
-/**
- * Finds the metrics and labels in a PromQL expression. It may be invalid, and may contain Grafana's
- * variables.
- */
+/** Finds the metrics and labels in an expression, which may contain Grafana's variables. */
 export function readPromql(expr: string): { uses: Use[]; grouping: string[] } {
   const grouping: string[] = [];
   const rest = expr

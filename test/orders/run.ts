@@ -1,10 +1,9 @@
 /**
- * Calls the service in a random order. Checks each answer, and finally every timeline.
+ * Calls the service's routes in random order. Checks each answer, and finally every timeline.
  *
  *   npm run test:orders -- [--seed S] [--calls N] [--people N] [--parallel N]
  *
- * The service runs in this process, with a real PostgreSQL and Redis. The provider is a sandbox that
- * sometimes fails.
+ * The service runs in this process. The provider is a sandbox that sometimes fails.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { flagsOrExit } from '#launcher/flags';
@@ -39,7 +38,7 @@ const values = flagsOrExit(
 );
 const { calls } = values;
 
-/** Lifetimes of a few seconds, so that some onboardings expire during the run. */
+/** Short lifetimes, so that some onboardings expire during the run. */
 const ENV = {
   CALL_TIMEOUT_MS: '1200',
   CLAIM_MAX_AGE_MS: '1100',
@@ -59,7 +58,7 @@ const ENV = {
   ONBOARDING_LIFE_MS: '12000',
 };
 const SETTLE_MS = 30_000;
-/** Rules that this run breaks on purpose: it sends codes twice, and resolves unknown outcomes blindly. */
+/** This run breaks these invariants: it sends codes twice, and resolves unknown outcomes blindly. */
 const NOT_KEPT = ['I3', 'I10'];
 
 const findings = new Findings();
@@ -142,7 +141,6 @@ async function make(world: World, described: Interface, orders: RandomCalls): Pr
           text,
         });
   if (fault) findings.add(fault, `${JSON.stringify(call).slice(0, 600)} → ${text.slice(0, 600)}`);
-  // This user may request or try no more codes today.
   if (code === 'otp_send_limit' || (code === 'otp_locked' && statusCode === 429)) orders.replace(someone);
   else if (statusCode < 300 && method === 'POST') orders.learn(someone, route, answer!);
 }

@@ -48,7 +48,7 @@ export const withAuthenticatorData = (
     members.set('authData', change(Buffer.from(members.get('authData') as Uint8Array)));
   });
 
-/** @param change changes the public key (a COSE_Key) in place. */
+/** @param change edits the COSE_Key in place. */
 export const withKey = (
   honest: PasskeyOptions,
   change: (key: Map<number, unknown>) => void,

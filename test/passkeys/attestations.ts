@@ -16,7 +16,6 @@ export interface StatementLies {
   root?: Authority;
   leaf?: Partial<CertificateOptions>;
   chain?: (leaf: Buffer) => Buffer[];
-  /** Replaces the hash of the client data in the statement. */
   clientDataHash?: Buffer;
   statement?: [string, Cbor][];
   key?: KeyPair;
@@ -24,10 +23,7 @@ export interface StatementLies {
 
 type KeyPair = ReturnType<typeof keyPair>;
 
-/**
- * The root of all statements in this file. For android-key, android-safetynet and apple, tests must make the
- * verifier trust it.
- */
+/** Tests of android-key, android-safetynet and apple must trust this root: see trusted-root.ts. */
 export const ROOT = authority();
 
 const sha256 = (...data: Uint8Array[]) => createHash('sha256').update(Buffer.concat(data)).digest();
@@ -57,7 +53,7 @@ const AUTHENTICATOR = nameOf({ C: 'FI', O: 'Tests', OU: 'Authenticator Attestati
 export const aaguidExtension = (aaguid: Uint8Array, critical = false): Buffer =>
   extension('1.3.6.1.4.1.45724.1.1.4', octets(aaguid), critical);
 
-/** Makes a `packed` attestation with a certificate (WebAuthn Level 3 §8.2). */
+/** With a certificate (WebAuthn Level 3 §8.2). */
 export const packed =
   (lies: StatementLies = {}): Attest =>
   (made) => {
@@ -67,10 +63,7 @@ export const packed =
     return { fmt: 'packed', statement: statementOf({ alg: -7, sig, x5c }, lies) };
   };
 
-/**
- * Makes a `tpm` attestation (WebAuthn Level 3 §8.3). The TPM signs the passkey's key and a hash of the
- * registration (TPM 2.0 part 2, §10.12 and §12.2).
- */
+/** WebAuthn Level 3 §8.3. TPM 2.0 part 2 specifies `certInfo` (§10.12) and `pubArea` (§12.2). */
 export const tpm =
   (lies: StatementLies & { nameAlg?: string } = {}): Attest =>
   (made) => {
@@ -103,7 +96,7 @@ function sized(value: string | Buffer): Buffer {
   return Buffer.concat([Buffer.of(bytes.length >> 8, bytes.length & 0xff), bytes]);
 }
 
-/** Android's authorization list of a key: purposes (tag 1), use by all apps (600), and origin (702). */
+/** Android's authorization list of a key: tags 1, 600 and 702. */
 export interface Authorizations {
   purposes?: number[];
   allApplications?: boolean;
@@ -123,12 +116,11 @@ function authorizationList({ purposes, allApplications, origin }: Authorizations
   );
 }
 
-/** The authorization list of a valid key. */
-const OF_HARDWARE: Authorizations = { purposes: [SIGN], origin: GENERATED };
+const VALID_KEY: Authorizations = { purposes: [SIGN], origin: GENERATED };
 
-/** Makes an `android-key` attestation (WebAuthn Level 3 §8.4): the certificate has the client data's hash. */
+/** WebAuthn Level 3 §8.4: the certificate has the client data's hash. */
 export const androidKey =
-  (lies: StatementLies = {}, hardware = OF_HARDWARE, software: Authorizations = {}): Attest =>
+  (lies: StatementLies = {}, hardware = VALID_KEY, software: Authorizations = {}): Attest =>
   (made) => {
     const hash = octets(lies.clientDataHash ?? made.clientDataHash);
     const versions = [int(3), enumerated(1), int(4), enumerated(1)];
@@ -147,7 +139,7 @@ export const androidKey =
     return { fmt: 'android-key', statement: statementOf({ alg: -7, sig, x5c }, lies) };
   };
 
-/** Makes an `android-safetynet` attestation (WebAuthn Level 3 §8.5): Google describes the phone in a JWS. */
+/** WebAuthn Level 3 §8.5: Google describes the phone in a JWS. */
 export const androidSafetyNet =
   (lies: StatementLies = {}, payload: object = {}): Attest =>
   (made) => {
@@ -165,7 +157,7 @@ export const androidSafetyNet =
     return { fmt: 'android-safetynet', statement: statementOf({ ver: '1', response }, lies) };
   };
 
-/** Makes an `apple` attestation (WebAuthn Level 3 §8.8): the certificate has a hash of the registration. */
+/** WebAuthn Level 3 §8.8: the certificate has a hash of the registration. */
 export const apple =
   (lies: StatementLies = {}): Attest =>
   (made) => {
@@ -175,9 +167,7 @@ export const apple =
     return { fmt: 'apple', statement: statementOf({ x5c }, lies) };
   };
 
-/**
- * Makes a `fido-u2f` attestation (WebAuthn Level 3 §8.6), which signs only parts of the authenticator data.
- */
+/** WebAuthn Level 3 §8.6: the signature covers only parts of the authenticator data. */
 export const fidoU2f =
   (lies: StatementLies = {}): Attest =>
   ({ authenticatorData, clientDataHash, credentialId, publicKey }) => {

@@ -50,10 +50,10 @@ const withByte = (data: Buffer, at: number, value: number): Buffer => {
   data[at] = value;
   return data;
 };
-/** The offset of the flags byte in authenticator data (WebAuthn Level 3 §6.1). */
+/** The flags' offset in authenticator data (WebAuthn Level 3 §6.1). */
 const FLAGS = 32;
 
-/** Faults of passkeys, in the order of WebAuthn's checks. The faults of attestation formats come last. */
+/** In the order of WebAuthn's checks, except that attestation statements come last. */
 export const BAD_PASSKEYS: BadPasskey[] = [
   ['client_data_malformed', 'client data that is no JSON', clientData(() => '{"type":')],
   ['client_data_malformed', 'client data that is JSON but no object', clientData(() => 'null')],
@@ -313,7 +313,7 @@ const mapOf = (size: number) => new Map(Array.from({ length: size }, (_, at) => 
 const nested = (levels: number): Map<number, unknown> => new Map(levels > 1 ? [[0, nested(levels - 1)]] : []);
 const extended = (data: Buffer, extensions: Uint8Array): Buffer =>
   Buffer.concat([withByte(data, FLAGS, data[FLAGS]! | 0x80), extensions]);
-/** Encodes an id of 32 bytes, given as base64url, as a CBOR byte string. */
+/** Encodes an id of 32 bytes (base64url) as a CBOR byte string. */
 const byteString = (id: string): string =>
   Buffer.concat([Buffer.of(0x58, 32), Buffer.from(id, 'base64url')]).toString('base64url');
 

@@ -25,7 +25,7 @@ const stranger: StatementLies = { root: authority() };
 const late: StatementLies = { leaf: { validFor: -1 } };
 const another = authority();
 
-/** Makes a statement whose chain is valid, except that the intermediate is not a CA. */
+/** The intermediate certificate is not a CA. */
 const byNoAuthority = (make: (lies: StatementLies) => Attest, withRoot = false): Attest => {
   const { publicKey, privateKey } = keyPair();
   const name = nameOf({ CN: 'An app on a phone' });
@@ -34,10 +34,10 @@ const byNoAuthority = (make: (lies: StatementLies) => Attest, withRoot = false):
   return make({ leaf: { issuer: { name, privateKey } }, chain });
 };
 
-/** A valid key: for signing, and generated on the device. */
+/** A valid key: for signing, generated on the device. */
 const OWN = { purposes: [2], origin: 0 };
 
-/** Self attestation with a valid signature, but with another `alg` than the key's. */
+/** A validly signed self attestation with another `alg` than the key's. */
 const otherAlgorithm: Attest = ({ authenticatorData, clientDataHash, privateKey }) => {
   const sig = sign('sha256', Buffer.concat([authenticatorData, clientDataHash]), privateKey);
   return {
@@ -49,7 +49,7 @@ const otherAlgorithm: Attest = ({ authenticatorData, clientDataHash, privateKey 
   };
 };
 
-/** Faults of attestations, by format. Tests must trust ROOT for formats that need a trusted root. */
+/** By attestation format. Tests must trust {@link ROOT}. */
 export const BAD_STATEMENTS: BadPasskey[] = [
   ['attestation_format_unknown', 'an unknown format', format('acme')],
   [

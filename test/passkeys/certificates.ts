@@ -15,7 +15,7 @@ export interface CertificateOptions {
   subject?: Buffer;
   extensions?: Buffer[];
   ca?: boolean;
-  /** If false, the certificate has no basic constraints. */
+  /** If false, basic constraints are missing. */
   constraints?: boolean;
   /** In days from now. */
   validFor?: number;
@@ -35,7 +35,7 @@ export const nameOf = (parts: Partial<Record<keyof typeof OF_NAME, string>>): Bu
 export const extension = (id: string, value: Uint8Array, critical = false): Buffer =>
   seq(oid(id), ...(critical ? [yes] : []), octets(value));
 
-/** A certificate extension with the URL of a revocation list (RFC 5280 §4.2.1.13). */
+/** Makes the extension CRL Distribution Points (RFC 5280 §4.2.1.13). */
 export const revocationListAt = (url: string): Buffer =>
   extension('2.5.29.31', seq(seq(tagged(0, tagged(0, der(0x86, Buffer.from(url)))))));
 
@@ -68,7 +68,7 @@ export function authority(extensions: Buffer[] = []): Authority {
   return { name, privateKey, certificate: made, pem };
 }
 
-/** The older certificate of a renewed root: it has the same name and key, and expired yesterday. */
+/** Makes an older certificate of the same root, which expired yesterday. */
 export const outdated = (root: Authority): Buffer =>
   certificate({
     publicKey: createPublicKey(root.privateKey),

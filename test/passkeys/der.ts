@@ -18,7 +18,7 @@ export const yes = der(0x01, Buffer.of(0xff));
 /** Encodes 0 to 127. */
 export const int = (n: number): Buffer => der(0x02, Buffer.of(n));
 export const enumerated = (n: number): Buffer => der(0x0a, Buffer.of(n));
-/** Encodes a constructed value with a context-specific tag. */
+/** Context-specific and constructed. */
 export const tagged = (n: number, ...parts: Uint8Array[]): Buffer => der(0xa0 | n, ...parts);
 export const time = (at: Date): Buffer =>
   der(0x18, Buffer.from(at.toISOString().replaceAll(/[-:T]|\.\d+/g, '')));

@@ -2,9 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 
 /**
- * Attestations of real devices, from verifyAttestationApple.test.ts and verifyAttestationAndroidKey.test.ts
- * in @simplewebauthn/server (packages/server/src/registration/verifications, MIT licence). The certificates
- * have expired. Their chains end at the vendors' roots.
+ * From verifyAttestationApple.test.ts and verifyAttestationAndroidKey.test.ts of @simplewebauthn/server (MIT
+ * licence). The certificates have expired.
  */
 export interface RealAttestation {
   at: Date;
@@ -48,8 +47,5 @@ export const PIXEL: RealAttestation = {
   response: responseOf(pixel),
 };
 
-/**
- * A real intermediate certificate of 2026 that certifies Android keys, signed by Google's root of 2026. It is
- * from a public test of another project.
- */
+/** A real intermediate certificate for Android keys, signed by Google's root of 2026. */
 export const DROID_CA2 = Buffer.from(droidCa2, 'base64');

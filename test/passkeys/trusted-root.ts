@@ -4,7 +4,7 @@ import { ROOT } from './attestations.js';
 
 const ROOTED = ['android-key', 'android-safetynet', 'apple'] as const;
 
-/** Makes this process trust a root of the tests instead of the vendors' roots. @returns the undo function. */
+/** Replaces the vendors' roots that this process trusts. @returns the undo function. */
 export function trustRoot(pem = ROOT.pem): () => void {
   const before = ROOTED.map((identifier) => ({
     identifier,

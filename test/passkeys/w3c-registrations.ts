@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 
-/** A registration from https://www.w3.org/TR/webauthn-3/#sctn-test-vectors (WebAuthn Level 3). */
+/** A test vector of https://www.w3.org/TR/webauthn-3/#sctn-test-vectors. */
 export interface W3cRegistration {
   /** Format, algorithm and special features. */
   name: string;
@@ -21,7 +21,7 @@ const { root, vectors } = JSON.parse(
   readFileSync(new URL('./w3c-registrations.json', import.meta.url), 'utf8'),
 ) as { root: string; vectors: Vector[] };
 
-/** All test vectors, for the relying party example.org. Values are base64url. */
+/** For the relying party example.org. Values are base64url. */
 export const W3C_REGISTRATIONS = vectors.map(
   ({ name, challenge, id, clientDataJSON, attestationObject }): W3cRegistration => ({
     name,
@@ -36,7 +36,7 @@ export const W3C_REGISTRATIONS = vectors.map(
   }),
 );
 
-/** The root of all registrations with certificates, as PEM. */
+/** The root of all certificates in the vectors, as PEM. */
 export const W3C_ROOT = [
   '-----BEGIN CERTIFICATE-----',
   Buffer.from(root, 'base64url').toString('base64'),

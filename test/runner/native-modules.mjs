@@ -1,6 +1,6 @@
 /**
  * Makes Node.js load the modules of tests, so that a jest worker loads packages and `libs/` only once. jest
- * would load them for each test file, which takes about four seconds of CPU time.
+ * would need about four seconds of CPU time for each test file.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
@@ -41,7 +41,7 @@ registerHooks({
 
 const isTypeScript = (url) => /\.tsx?$/.test(url);
 
-/** @returns the URL of a source file of this repository, or undefined for a package */
+/** @returns undefined for a package */
 function sourceUrl(specifier, parentURL) {
   const lib = /^#libs\/([\w-]+)$/.exec(specifier);
   if (lib !== null) return `${CHECKOUT}libs/${lib[1]}/src/index.ts`;

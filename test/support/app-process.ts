@@ -7,7 +7,6 @@ const COMPILE_CACHE = process.env['NODE_COMPILE_CACHE']
 const LISTENING = /listening on (http:\/\/[^"\s]+)["\s]/;
 const READY_MS = 60_000;
 
-/** A program in its own process, which a test can kill, pause and stop. */
 export class AppProcess {
   #said = '';
   url!: string;
@@ -19,9 +18,9 @@ export class AppProcess {
   }
 
   /**
-   * Starts the program at the path `main`, and waits until it prints the URL where it listens.
+   * Starts the program at the path `main`, and waits until it prints its URL.
    *
-   * @throws Error with the last output, if the program ends or is not ready in time
+   * @throws Error if the program ends or is not ready in time
    */
   static async start(main: string, env: Record<string, string>): Promise<AppProcess> {
     const child = spawn(process.execPath, [main], {
@@ -73,10 +72,10 @@ export class AppProcess {
   }
 
   /**
-   * Sends a signal and waits until the process ends.
+   * Sends the signal, and waits until the process ends.
    *
    * @returns the exit code, or the signal that ended the process
-   * @throws Error if the process has already ended
+   * @throws Error if the process had already ended
    */
   async dieOf(signal: NodeJS.Signals): Promise<number | string> {
     if (this.hasEnded)
@@ -87,7 +86,6 @@ export class AppProcess {
     return code ?? diedOf!;
   }
 
-  /** Sends SIGKILL, as if the machine failed. */
   async kill(): Promise<void> {
     await this.dieOf('SIGKILL');
   }
@@ -100,7 +98,7 @@ export class AppProcess {
     return this.dieOf('SIGTERM');
   }
 
-  /** Suspends the program as if its machine slept: sockets stay open, and the clock continues. */
+  /** Suspends the program. Its sockets stay open. */
   pause(): void {
     this.signal('SIGSTOP');
   }

@@ -5,11 +5,7 @@ import { promisify } from 'node:util';
 
 const exec = promisify(execFile);
 
-/**
- * Installs the packages in a folder's lock file, if they are not installed yet.
- *
- * @returns whether the packages are installed. If not, prints the reason.
- */
+/** Installs the folder's packages if necessary. @returns false if this fails, and prints the reason. */
 export async function installClients(folder: string): Promise<boolean> {
   const timeOf = (file: string) =>
     stat(join(folder, file)).then(

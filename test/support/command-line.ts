@@ -1,7 +1,7 @@
 import { run } from '../../apps/cli/src/run.js';
 import type { Story } from './story.js';
 
-/** Runs `gangway <args>` with a direct connection to the test's database. */
+/** Runs `gangway <args>` in this process, on the story's database. */
 export async function gangway(
   story: Story,
   ...args: string[]

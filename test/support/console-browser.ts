@@ -4,14 +4,14 @@ import type { Story } from './story.js';
 
 type Headers = Record<string, string>;
 
-/** Behaves as a browser at the console: keeps cookies, and sends `Origin` and `Sec-Fetch-…` headers. */
+/** Keeps cookies, and sends `Origin` and `Sec-Fetch-…` headers, as a browser does. */
 export class ConsoleBrowser {
   readonly cookies = new Map<string, string>();
   readonly #story: Pick<Story, 'consoleUrl'>;
   readonly #always: Headers;
 
   /**
-   * @param overTls whether `X-Forwarded-Proto` says that a proxy terminates TLS.
+   * @param overTls whether `X-Forwarded-Proto` is `https`.
    * @param via the browser's IP address in `X-Forwarded-For`.
    */
   constructor(story: Pick<Story, 'consoleUrl'>, { overTls = false, via = '' } = {}) {
@@ -36,7 +36,6 @@ export class ConsoleBrowser {
     return [...this.cookies].find(([name]) => name.endsWith('gangway_ops'));
   }
 
-  /** Opens a page as if the operator followed a link on the console. */
   visit(path: string, headers: Headers = {}): Promise<Reply> {
     return this.#send('GET', path, {
       'sec-fetch-mode': 'navigate',
@@ -45,7 +44,6 @@ export class ConsoleBrowser {
     });
   }
 
-  /** Sends a request as the page's script does. */
   fetch(method: string, path: string, headers: Headers = {}, body?: string): Promise<Reply> {
     const from = { 'sec-fetch-mode': 'cors', 'sec-fetch-site': 'same-origin', origin: this.origin };
     return this.#send(method, path, { ...from, ...headers }, body);

@@ -10,14 +10,13 @@ export const pathOf = (address: string): string => {
   return pathname + search;
 };
 
-/** @returns the identity provider's URL to which the console redirects the browser */
+/** @returns the identity provider's URL */
 export async function beginAt(browser: ConsoleBrowser, next = '/'): Promise<URL> {
   const begun = await browser.visit(`/login/oidc?${new URLSearchParams({ next }).toString()}`);
   expect(begun.status).toBe(303);
   return new URL(String(begun.headers['location']));
 }
 
-/** Logs in at the identity provider, and returns to the console. */
 export async function byProvider(
   browser: ConsoleBrowser,
   provider: IdentityProvider,
@@ -31,7 +30,7 @@ export async function byProvider(
 export const callBack = (browser: ConsoleBrowser, address: string): Promise<Reply> =>
   browser.visit(pathOf(address), { 'sec-fetch-site': 'cross-site' });
 
-/** Submits the form of the emergency login. */
+/** Logs in at the emergency login. */
 export async function byPassword(
   browser: ConsoleBrowser,
   { name = 'vera', password = OPS_PASSWORD, ...more }: Record<string, string> = {},
@@ -40,7 +39,7 @@ export async function byPassword(
   return browser.post('/login/emergency', { name, password, token, ...more });
 }
 
-/** Opens a one-time login link, and submits the form on its page. */
+/** Logs in with a one-time login link. */
 export async function byLink(browser: ConsoleBrowser, address: string): Promise<Reply> {
   const page = await browser.visit(pathOf(address), { 'sec-fetch-site': 'none' });
   const link = new URL(address).searchParams.get('token') ?? '';

@@ -10,7 +10,7 @@ const { paths } = JSON.parse(readFileSync(join(import.meta.dirname, '../../docs/
   paths: Record<string, Record<string, Described>>;
 };
 
-/** The most specific route first: `/operations/integrations` before `/operations/{id}`. */
+/** The most specific first: `/operations/integrations` before `/operations/{id}`. */
 const ROUTES = Object.entries(paths)
   .map(([route, methods]) => ({
     route,
@@ -21,16 +21,13 @@ const ROUTES = Object.entries(paths)
 
 const STANDARD = new Set(['type', 'title', 'status', 'detail', 'instance', 'code', 'traceId', 'retryable']);
 
-/** @returns the members that neither STANDARD nor the code's entry in PROBLEMS lists. */
+/** @returns the members that neither STANDARD nor PROBLEMS lists. */
 export const undocumentedMembers = (problem: object, code: string): string[] => {
   const documented = new Set<string>(membersOf(code as ProblemCode));
   return Object.keys(problem).filter((member) => !STANDARD.has(member) && !documented.has(member));
 };
 
-/**
- * @throws Error if the answer is a problem whose code docs/openapi.json does not name at this route, or one
- *   with an undocumented member
- */
+/** @throws Error if a problem has a code or a member that is not documented at this route */
 export function refuseUndocumented(method: string, path: string, status: number, body: unknown): void {
   const { code } = (body ?? {}) as { code?: unknown };
   const found = ROUTES.find(({ pattern }) => pattern.test(path.split('?')[0]!));

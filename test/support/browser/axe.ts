@@ -4,15 +4,10 @@ import type { Page } from 'playwright-core';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** A small phone and a laptop, in CSS pixels. */
+/** In CSS pixels. */
 const WIDTHS = [320, 1280];
 
-/**
- * Runs the accessibility checker axe at all WIDTHS, in the light and the dark color scheme. Also finds a page
- * that is wider than its window.
- *
- * @returns a line for each fault
- */
+/** Checks accessibility, and that the page is not wider than its window. @returns a line for each fault */
 export async function faultsByAxe(page: Page): Promise<string[]> {
   const before = page.viewportSize();
   const faults: string[] = [];

@@ -5,7 +5,7 @@ import { chromium, type Browser, type BrowserContextOptions, type Page } from 'p
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
-/** Finds Chromium: at the path in `CHROMIUM` if this variable is set, otherwise on the PATH. */
+/** Searches only at the path in `CHROMIUM` if it is set, otherwise on the PATH. */
 export function findChromium(): string | null {
   const given = process.env['CHROMIUM'];
   if (given) return isProgram(given) ? given : null;
@@ -22,10 +22,7 @@ function isProgram(path: string): boolean {
   }
 }
 
-/**
- * Describes tests that need a real browser. Without Chromium, they are skipped with a warning, or fail if
- * `REQUIRE_CHROMIUM` is 1.
- */
+/** Without Chromium, the tests are skipped with a warning, or fail if `REQUIRE_CHROMIUM` is 1. */
 export function describeInBrowser(what: string, stories: () => void): void {
   const wanted = findChromium() !== null || process.env['REQUIRE_CHROMIUM'] === '1';
   if (!wanted) process.stderr.write(`\nNOT TESTED: ${what}: there is no Chromium (set CHROMIUM)\n\n`);
@@ -35,10 +32,7 @@ export function describeInBrowser(what: string, stories: () => void): void {
 
 export interface WatchedPage {
   page: Page;
-  /**
-   * Violations of the Content-Security-Policy, errors of scripts and workers, and requests to other machines.
-   * Answers with a status of 4xx are no complaints.
-   */
+  /** Violations of the Content-Security-Policy, script errors, and requests to other machines. */
   complaints: string[];
 }
 
@@ -75,8 +69,7 @@ async function complaintsOf(page: Page): Promise<string[]> {
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`thrown: ${error.stack ?? error.message}`));
   page.on('console', (message) => {
-    // Messages without arguments come from the browser: failed requests, and policy violations, which the
-    // listener below collects.
+    // Messages without arguments come from the browser: failed requests, and the policy violations below.
     if (message.type() === 'error' && message.args().length > 0)
       complaints.push(`console: ${message.text()}`);
   });

@@ -12,10 +12,9 @@ const WINDOWS = [
 type Scheme = 'light' | 'dark';
 
 /**
- * Saves screenshots of the whole page as `<state>-<width>-<scheme>.png`, in the folder that `SCREENSHOTS`
- * names, or in `.gangway/screenshots`.
+ * Saves screenshots of the whole page in the folder that `SCREENSHOTS` names.
  *
- * @param state in kebab-case, such as `demo-code-asked`.
+ * @param state such as `demo-code-asked`.
  * @returns the screenshots in which the page is wider than its window.
  */
 export async function keepScreenshots(

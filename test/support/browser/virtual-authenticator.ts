@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import type { CDPSession, Page } from 'playwright-core';
 
-/** Some of WebAuthn.VirtualAuthenticatorOptions in the DevTools protocol. */
+/** From WebAuthn.VirtualAuthenticatorOptions in the DevTools protocol. */
 export interface AuthenticatorKind {
   /** `internal`: built into the device, at most one for a page. `usb`: a security key. */
   transport: 'internal' | 'usb';
@@ -10,12 +10,10 @@ export interface AuthenticatorKind {
   hasResidentKey: boolean;
   /** If false, a registration or login waits for a touch. */
   automaticPresenceSimulation: boolean;
-  /** The flags BE and BS of new passkeys. */
   defaultBackupEligibility: boolean;
   defaultBackupState: boolean;
 }
 
-/** A phone whose owner's finger is always on the sensor. */
 const PHONE: AuthenticatorKind = {
   transport: 'internal',
   hasUserVerification: true,
@@ -38,10 +36,7 @@ export interface KeptPasskey {
   publicKeySpki: string;
 }
 
-/**
- * An authenticator that Chromium simulates until the page closes (WebAuthn Level 3 §11). Meanwhile, the page
- * can use no real authenticator.
- */
+/** An authenticator that Chromium simulates until the page closes (WebAuthn Level 3 §11). */
 export class VirtualAuthenticator {
   readonly #devTools: CDPSession;
   readonly #authenticatorId: string;
@@ -51,7 +46,6 @@ export class VirtualAuthenticator {
     this.#authenticatorId = authenticatorId;
   }
 
-  /** @param kind overrides members of {@link PHONE}. */
   static async plugInto(page: Page, kind: Partial<AuthenticatorKind> = {}): Promise<VirtualAuthenticator> {
     const devTools = await devToolsOf(page);
     const options = { protocol: 'ctap2', ctap2Version: 'ctap2_1', ...PHONE, ...kind } as const;
@@ -67,7 +61,7 @@ export class VirtualAuthenticator {
     await this.#devTools.send('WebAuthn.setUserVerified', { ...this.#self, isUserVerified });
   }
 
-  /** Decides whether a person touches the authenticator from now on, also in a waiting registration. */
+  /** Sets whether a person touches the authenticator, also in a waiting registration. */
   async touch(enabled: boolean): Promise<void> {
     await this.#devTools.send('WebAuthn.setAutomaticPresenceSimulation', { ...this.#self, enabled });
   }
@@ -99,7 +93,7 @@ export class VirtualAuthenticator {
 
 const sessions = new WeakMap<Page, Promise<CDPSession>>();
 
-/** Opens only one session for a page, because an authenticator exists only in its own DevTools session. */
+/** Opens one session for each page, because an authenticator exists only in its DevTools session. */
 function devToolsOf(page: Page): Promise<CDPSession> {
   const open = async () => {
     const devTools = await page.context().newCDPSession(page);

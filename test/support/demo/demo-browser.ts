@@ -1,7 +1,7 @@
 import type { OnboardingResource } from '../../../apps/onboarding/src/onboarding.dto.js';
 import type { Answer } from '../story.js';
 
-/** A part of the onboarding, or a problem. */
+/** The body is an onboarding or a problem. */
 export type DemoAnswer = Answer<
   OnboardingResource & {
     code: string;
@@ -15,7 +15,7 @@ export type DemoAnswer = Answer<
 
 export class DemoBrowser {
   cookie = '';
-  /** The reference to the onboarding in this browser tab. */
+  /** Refers to the onboarding in this browser tab. */
   ref = '';
 
   constructor(private readonly url: string) {}
@@ -31,7 +31,6 @@ export class DemoBrowser {
     });
   }
 
-  /** Opens the event stream, as EventSource does. */
   events(lastEventId?: string, signal?: AbortSignal): Promise<Response> {
     return fetch(`${this.url}/api/onboarding/events?ref=${this.ref}`, {
       headers: { cookie: this.cookie, ...(lastEventId && { 'last-event-id': lastEventId }) },

@@ -1,7 +1,6 @@
 import type { Locator, Page } from 'playwright-core';
 import { VirtualAuthenticator, type AuthenticatorKind } from '../browser/virtual-authenticator.js';
 
-/** The passkeys in one request of the page to the demo's server. */
 export interface Submission {
   credentials: { name: string; credential: { id: string } }[];
 }
@@ -13,13 +12,12 @@ export interface CreationOptions {
   authenticatorSelection: Record<string, string>;
 }
 
-/** The proof of a login with a passkey. All members are base64url. */
+/** All members are base64url. */
 export interface Assertion {
   id: string;
   response: { authenticatorData: string; clientDataJSON: string; signature: string };
 }
 
-/** The demo's page. Finds elements by role, name and label, as a person does. */
 export class DemoPage {
   constructor(readonly page: Page) {}
 
@@ -48,10 +46,7 @@ export class DemoPage {
     throw new Error(`the Tab key does not lead to ${control}`);
   }
 
-  /**
-   * Finds inputs without a label, buttons and links without a text, controls that are too small for a finger,
-   * a second h1, and a page that is too wide.
-   */
+  /** @returns the HTML of each element with a fault, such as an input without a label. */
   faultsOfAccess(): Promise<string[]> {
     return this.page.evaluate<string[]>(`[
       ...[...document.querySelectorAll('input')].filter(({ labels }) => !labels.length),
@@ -124,7 +119,7 @@ export class DemoPage {
     return VirtualAuthenticator.plugInto(this.page, kind);
   }
 
-  /** Changes the creation options on their way to the page, until the test calls the returned function. */
+  /** Changes the creation options on their way to the page. @returns the undo function. */
   async tamper(change: (options: CreationOptions) => object): Promise<() => Promise<void>> {
     await this.page.route('**/passkeys/options', async (route) => {
       const response = await route.fetch();

@@ -7,10 +7,9 @@ import { closedPort } from '../ports.js';
 import { Story, type Subject } from '../story.js';
 import type { TcpProxy } from '../tcp-proxy.js';
 
-/** Each integration has its own demo. `attested` requires an attestation, `byzantine` does not. */
+/** Each integration has its own demo. Only `attested` requires an attestation. */
 export type DemoIntegration = 'byzantine' | 'attested';
 
-/** The demo, the service, the worker, the sandbox, and a real Chromium. */
 export class DemoWorld {
   #emails = 0;
   readonly #open: WatchedPage[] = [];
@@ -23,8 +22,7 @@ export class DemoWorld {
   ) {}
 
   static async begin(env: Record<string, string> = {}): Promise<DemoWorld> {
-    // The service needs the demo's origin, and the demo needs the service's URL, so the demo's port is fixed
-    // first.
+    // The service needs the demos' origins at its start, and the demos need the service's URL.
     const [byzantine, attested] = [await closedPort(), await closedPort()];
     const origins = [byzantine, attested].map((port) => `http://localhost:${port}`);
     const story = await Story.begin({
@@ -77,7 +75,7 @@ export class DemoWorld {
     return demo;
   }
 
-  /** Closes all pages. @returns their complaints, see {@link WatchedPage}. */
+  /** Closes all pages. @returns their complaints. */
   async leave(): Promise<string[]> {
     await this.service.open(); // a failed test may have left the proxy closed
     const pages = this.#open.splice(0);
@@ -112,7 +110,7 @@ export class DemoWorld {
     return this.story.sandbox.control.authenticators(this.subject(email).userId);
   }
 
-  /** @returns how many requests to register passkeys the sandbox got for this user. */
+  /** Counts the user's requests to register passkeys at the sandbox. */
   creations(email: string): number {
     return this.story.calls(this.subject(email), 'create-authenticators-otp');
   }

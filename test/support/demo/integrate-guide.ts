@@ -13,11 +13,7 @@ function copyCommands(): string {
   return commands;
 }
 
-/**
- * Copies the example into a temporary folder, with the commands of docs/integrate.md.
- *
- * @returns the path of the example's `main.js`.
- */
+/** Copies the example with the commands of docs/integrate.md. @returns the path of its `main.js`. */
 export function copyExample(story: Story): string {
   const folder = mkdtempSync(join(tmpdir(), 'gangway-guide-'));
   story.atEnd(() => rm(folder, { recursive: true }));

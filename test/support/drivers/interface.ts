@@ -1,7 +1,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 
-/** The JSON Schema keywords from which values.ts generates values. */
+/** The keywords from which values.ts generates values. */
 export interface Schema {
   $ref?: string;
   type?: string | string[];
@@ -126,7 +126,7 @@ export class Interface {
     return null;
   }
 
-  /** @returns the fault of an answer to a request for an unknown route, or null. */
+  /** @returns the fault of an answer at an unknown route, or null. */
   strayFault(answer: Answer): string | null {
     if (answer.status < 400 || answer.status >= 500) return `answered ${answer.status}`;
     const type = String(answer.headers['content-type'] ?? '');

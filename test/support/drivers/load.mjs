@@ -1,6 +1,5 @@
 /**
- * Makes Node.js run the TypeScript files of test/ without a build. Those of apps/, libs/ and tools/ come from
- * `npm run build`.
+ * Makes Node.js run the TypeScript of test/ directly, but that of apps/, libs/ and tools/ from dist/.
  *
  *   node --import ./test/support/drivers/load.mjs test/chaos/run.ts
  */

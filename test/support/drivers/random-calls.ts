@@ -6,14 +6,14 @@ import { SETTINGS } from './settings.js';
 
 export interface RandomCall {
   method: 'GET' | 'POST';
-  /** As in docs/openapi.json, for example `/v1/onboardings/{id}`. */
+  /** For example `/v1/onboardings/{id}`. */
   route: string;
   path: string;
   headers: Record<string, string>;
   body?: unknown;
 }
 
-/** A simulated user, with the id, version and challenge of their latest onboarding. */
+/** A user, with the id, version and challenge of the latest onboarding. */
 export interface Someone {
   subject: { accountId: string; userId: string; email: string };
   id: string | null;
@@ -41,7 +41,6 @@ const OPERATIONS = {
   retry: 5,
 } as const;
 
-/** Makes random calls: any route, in any state, with any headers. */
 export class RandomCalls {
   readonly #random: SeededRandom;
   readonly #sandbox: SandboxControl;

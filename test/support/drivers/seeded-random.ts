@@ -1,22 +1,19 @@
-/**
- * Makes the same choices for the same seed. Each actor has its own generator, so that its choices do not
- * depend on the order of the actors.
- */
+/** Makes the same choices for the same seed. Each concurrent actor needs its own {@link stream}. */
 export class SeededRandom {
   readonly seed: string;
   #state: number;
 
   constructor(seed: string) {
     this.seed = seed;
-    this.#state = hashOf(seed);
+    this.#state = fnv1a(seed);
   }
 
-  /** @returns a generator whose choices depend only on this seed and on the name. */
+  /** @returns a generator whose choices depend only on this seed and the name. */
   stream(name: string): SeededRandom {
     return new SeededRandom(`${this.seed}/${name}`);
   }
 
-  /** @returns a number in [0, 1), by the algorithm mulberry32 of Tommy Ettinger. */
+  /** @returns a number in [0, 1), by mulberry32 (Tommy Ettinger). */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
@@ -37,7 +34,6 @@ export class SeededRandom {
     return items[this.int(0, items.length - 1)]!;
   }
 
-  /** Picks a key with the probability that its weight gives. */
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K {
     const entries = Object.entries<number>(weights) as [K, number][];
     let left = this.next() * entries.reduce((sum, [, weight]) => sum + weight, 0);
@@ -49,8 +45,7 @@ export class SeededRandom {
   }
 }
 
-/** The 32-bit hash FNV-1a. */
-function hashOf(text: string): number {
+function fnv1a(text: string): number {
   let hash = 0x811c9dc5;
   for (const char of text) hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);
   return hash | 0;

@@ -7,9 +7,7 @@ import { startPostgres } from '../../../tools/embedded/postgres.js';
 import { askRedis, startRedis } from '../../../tools/embedded/redis.js';
 import { removeServers } from '../../../tools/servers.js';
 
-/**
- * PostgreSQL or Redis. The URL changes with each start, because a killed server's port may still be in use.
- */
+/** Each start changes the URL, because the killed server's port may still be in use. */
 export interface Server {
   readonly url: string;
   /** Sends SIGKILL. Null for a server of DATABASE_URL or REDIS_URL. */
@@ -26,8 +24,8 @@ export interface Servers {
 }
 
 /**
- * Uses the servers of DATABASE_URL and REDIS_URL, if both are set, and never kills them. Otherwise starts
- * embedded servers. They write to disk as in production, because runs kill them and then check the data.
+ * Uses the servers of DATABASE_URL and REDIS_URL, if both are set. Otherwise starts embedded servers, which
+ * write to disk as in production, because runs kill them and then check the data.
  */
 export async function startServers(run: string): Promise<Servers> {
   const { DATABASE_URL, REDIS_URL, QUEUE_PREFIX: queuePrefix = `{${run}}` } = process.env;

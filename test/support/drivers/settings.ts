@@ -1,7 +1,7 @@
 import type { Sandbox } from '../../../apps/sandbox/src/sandbox.js';
 import type { Servers } from './servers.js';
 
-/** Short times, so that onboardings expire, leases end and budgets are used up within a run. */
+/** Small values, so that onboardings expire and leases end within a run. */
 export const SETTINGS = {
   NODE_ENV: 'test',
   LOG_LEVEL: 'error',
@@ -61,8 +61,5 @@ export const envOf = (
   INTEGRATION_BYZANTINE_PRIVATE_KEY: credential!.privateKeyHex,
 });
 
-/**
- * In the sandbox, a code lives longer than in the service, so that the service itself must refuse an expired
- * code.
- */
+/** Codes live longer than in the service, so that the service itself must refuse an expired code. */
 export const SANDBOX_LIVES = { codeLifeMs: 15_000, sessionLifeMs: 9_000 };
