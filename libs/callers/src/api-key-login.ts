@@ -7,7 +7,7 @@ import { LOAD_KEY, NOTE_USE } from './api-key-statements.js';
 import { hashOf, type ApiKeyToken } from './api-key-token.js';
 import { ApiKeys } from './api-keys.js';
 
-/** A new key replaces the oldest one. */
+/** When the cache is full, a new entry evicts the oldest. */
 const KEYS_CACHED = 10_000;
 const FAMILIAR_MS = 600_000;
 /** Compared for an unknown id, so that the login takes as long as for a known one. */

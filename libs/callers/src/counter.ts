@@ -76,8 +76,9 @@ export class Counter {
   }
 
   /**
-   * Never throws. If the process reserves several requests at a time, it makes the first reservation for a name
-   * without Redis, because most names have few requests. The next reservation counts both in Redis.
+   * Never throws. If the process reserves several requests at a time, it makes the first reservation for a
+   * name without Redis, because most names have few requests. The next reservation counts both in Redis.
+   *
    * @param name what is counted, e.g. a caller
    */
   async add(name: string): Promise<Count> {
@@ -141,7 +142,7 @@ export class Counter {
   async #take(name: string, points: number): Promise<Count> {
     const { link, hash } = this.options;
     const key = hash.digest('rate limit', name).toString('base64url');
-    // While Redis refuses writes, a command could take too long.
+    // While Redis does not accept writes, a command to it could take too long.
     const limiter = link.accepts ? this.#limiter : this.#own;
     if (link.accepts) link.sendTogether();
     try {

@@ -24,7 +24,7 @@ export class RateLimits {
       quota: perCaller,
       atOnce: reserved(perCaller, 1 / 100),
     });
-    // After its start, an onboarding needs three commands. The first reservation has room for them by default.
+    // After its start, an onboarding needs three commands. By default, the first reservation covers them.
     this.#subjects = new Counter({
       ...shared,
       policy: 'subject',

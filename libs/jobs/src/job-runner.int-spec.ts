@@ -314,7 +314,7 @@ describe('the job runner, with a Redis that hangs and keeps connections open,', 
       await until('it is seen to hang', () => !jobs.queues.isReady());
       for (let round = 0; round < 3; round += 1) {
         const before = ticks;
-        // If the runner ran the schedule only when it checks its schedules, ten runs would take 50 s.
+        // The runner checks its schedules only every 5 s. Ten runs of only these checks would take 50 s.
         await until('it ticks by itself', () => ticks >= before + 10, 200 * EVERY_MS);
       }
     } finally {

@@ -264,7 +264,7 @@ export interface ProblemOptions {
   retryAfterS?: number;
   /** For the `RateLimit` headers of a 429. */
   rateLimit?: { policy: string; quota: number; windowS: number };
-  /** For the metrics. */
+  /** The limit that was reached. Only the metrics use it. */
   limit?: Limit;
   errors?: FieldError[];
   extensions?: Partial<Record<ProblemMember, unknown>>;

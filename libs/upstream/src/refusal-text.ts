@@ -11,8 +11,9 @@ const LONGEST_OF_WORDS = 256;
 const OF_WORDS: ReadonlySet<string> = new Set(['type', 'transports', 'otpType']);
 
 /**
- * Removes the values that we sent, because no rule can recognize a one-time code of letters. Also removes a
- * value's words and an address's local part, if they stand alone. Drops the rest of a long text.
+ * Removes the values that we sent from the provider's text, because no pattern can recognize a one-time code
+ * that consists of letters. Also removes single words of a value, and the local part of an email address,
+ * where they occur as whole words. Cuts a long text.
  */
 export function withoutValues(text: Secret, given: readonly unknown[]): Secret {
   const values = new Set<string>();

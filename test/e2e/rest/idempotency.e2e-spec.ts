@@ -182,7 +182,7 @@ describe('an idempotency key', () => {
     expect(again).toMatchObject({ status: 200, text: first.text });
   });
 
-  it('gives a repeated resolve command the current state if the first answer was lost', async () => {
+  it('answers a repeated resolve with the current onboarding if the first answer was lost', async () => {
     const { id, subject } = await story.sent();
     const { userId } = subject;
     story.sandbox.control.addFault({ route: 'otp-auth', match: { userId }, cut: 'after' });

@@ -123,7 +123,7 @@ describe('an attempt, when its end is written,', () => {
     });
   });
 
-  it('wipes the stored requests once the step is over', async () => {
+  it('wipes the stored requests if the step is now over', async () => {
     const row = await inFlight();
     await onboardings.store.keepRequests(row, Buffer.from('kept'));
     expect(await settlement.settle(row, succeeded())).toMatchObject({
@@ -224,7 +224,7 @@ describe('a late answer', () => {
     expect(types).toEqual(['attempt_ended', 'outcome_lost', 'attempt_ended', 'late_answer otp_verified']);
   });
 
-  it('decides the outcome also if the provider clearly refused', async () => {
+  it('decides the outcome also if it is a clear refusal', async () => {
     const row = await lost();
     const settled = await settlement.settle(row, failed('rejected', { status: 400, reason: 'otp_invalid' }));
     expect(settled).toMatchObject({
